@@ -1,0 +1,1 @@
+"""The sightline command: one thin file per command."""

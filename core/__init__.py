@@ -1,0 +1,1 @@
+"""The floor: errors, artifacts, config loading, pairs, progress, logging, array types."""

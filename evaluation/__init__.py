@@ -1,0 +1,1 @@
+"""Metrics and the offline evaluation of retrieval and zero-shot labels."""

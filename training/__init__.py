@@ -1,0 +1,1 @@
+"""The trainer of dual encoders: pairs, loss, schedule, checkpoints, export."""

@@ -1,0 +1,1 @@
+"""Label sets, prompt templates and the zero-shot classifier."""
