@@ -90,7 +90,7 @@ def from_environment(
     return found
 
 
-def coerce(value: object, hint: Any, *, where: str) -> object:  # noqa: ANN401 - a type object
+def coerce(value: object, hint: Any, *, where: str) -> object:
     """Return ``value`` as the annotated type ``hint``, parsing text where it was given as text.
 
     Raises:
@@ -130,7 +130,7 @@ def _coerce_choice(value: object, choices: tuple[object, ...], *, where: str) ->
     raise ConfigError(f"{where} = {value!r}: expected one of {listed}")
 
 
-def _coerce_tuple(value: object, item_hint: Any, *, where: str) -> tuple[object, ...]:  # noqa: ANN401
+def _coerce_tuple(value: object, item_hint: Any, *, where: str) -> tuple[object, ...]:
     if isinstance(value, str):
         value = [part.strip() for part in value.split(",") if part.strip()]
     if not isinstance(value, list | tuple):
@@ -138,7 +138,7 @@ def _coerce_tuple(value: object, item_hint: Any, *, where: str) -> tuple[object,
     return tuple(coerce(item, item_hint, where=where) for item in value)
 
 
-def _parse(text: str, hint: Any, *, where: str) -> object:  # noqa: ANN401 - a type object
+def _parse(text: str, hint: Any, *, where: str) -> object:
     if hint is bool and text.lower() in _BOOLEANS:
         return _BOOLEANS[text.lower()]
     if hint in (int, float):
@@ -158,7 +158,9 @@ def _replace(config: ConfigT, keys: list[str], text: str, *, where: str) -> Conf
         value = _replace(getattr(config, keys[0]), keys[1:], text, where=where)
     else:
         value = coerce(text, hints[keys[0]], where=where)
-    return typing.cast("ConfigT", dataclasses.replace(typing.cast("Any", config), **{keys[0]: value}))
+    return typing.cast(
+        "ConfigT", dataclasses.replace(typing.cast("Any", config), **{keys[0]: value})
+    )
 
 
 def _fields(config_type: type[Any]) -> tuple[dataclasses.Field[Any], ...]:
@@ -175,7 +177,7 @@ def _nearest(key: str, known: Mapping[str, object]) -> str:
     return f"; did you mean {matches[0]!r}?" if matches else f"; known are {', '.join(known)}"
 
 
-def _type_name(hint: Any) -> str:  # noqa: ANN401 - a type object
+def _type_name(hint: Any) -> str:
     return {bool: "true or false", int: "a whole number", float: "a number", str: "text"}.get(
         hint, str(hint)
     )

@@ -20,9 +20,7 @@ PixelArray = NDArray[np.uint8]
 IdArray = NDArray[np.int64]
 """Row ids and ranks."""
 
-JSONValue: TypeAlias = (
-    "None | bool | int | float | str | list[JSONValue] | dict[str, JSONValue]"
-)
+JSONValue: TypeAlias = "bool | int | float | str | list[JSONValue] | dict[str, JSONValue] | None"
 """What strict JSON can hold."""
 
 JSONObject: TypeAlias = dict[str, JSONValue]

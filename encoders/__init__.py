@@ -1,1 +1,1 @@
-"""Model folders, preprocessing, tokenizers and the runtimes that turn images and texts into embeddings."""
+"""Model folders, preprocessing, tokenizers and the runtimes that make embeddings."""

@@ -1,0 +1,21 @@
+"""The one place where the command line reads the environment."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def default_gallery() -> Path:
+    """Return the gallery folder that commands use without ``--gallery``."""
+    return Path(os.environ.get("SIGHTLINE_GALLERY", "gallery")).expanduser()
+
+
+def default_model() -> str | None:
+    """Return the model used without ``--model`` (``None``: the gallery's own, or the starter)."""
+    return os.environ.get("SIGHTLINE_MODEL") or None
+
+
+def wants_traceback() -> bool:
+    """Return whether errors should show their traceback (``SIGHTLINE_DEBUG=1``)."""
+    return os.environ.get("SIGHTLINE_DEBUG", "") not in {"", "0"}
