@@ -4,6 +4,7 @@
                the sub-folder is the label
     CSV, TSV   a header line; the image column is the first of image, filepath, path, file, filename
                (or ``image_column``), the caption column the first of caption, captions, text, title
+               (or ``caption_column``; a table with none of them may have a label column instead)
     JSONL      an object a line: ``image``, ``caption`` or ``captions``, optional ``id``, ``label``,
                ``metadata``
 
@@ -14,6 +15,7 @@ image is opened here.
 from __future__ import annotations
 
 import csv
+import io
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -110,16 +112,18 @@ def _read_table(
         raise PairsError(f"{source} is not UTF-8 text: {error}") from error
     header = text.split("\n", 1)[0]
     delimiter = max("\t,;|", key=header.count)
-    reader = csv.DictReader(text.splitlines(), delimiter=delimiter)
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
     columns = list(reader.fieldnames or [])
     image_name = _column(columns, image_column, IMAGE_COLUMNS, what="image", source=source)
+    if caption_column is None and "label" in columns and not set(columns) & set(CAPTION_COLUMNS):
+        caption_column = "label"
     caption_name = _column(columns, caption_column, CAPTION_COLUMNS, what="caption", source=source)
     used = {image_name, caption_name, "id", "label"}
     for row in reader:
         metadata: JSONObject = {key: row[key] for key in columns if key not in used and row[key]}
         fields: JSONObject = {
             "image": row[image_name],
-            "caption": row[caption_name],
+            "caption": None if caption_name == "label" else row[caption_name],
             "id": row.get("id"),
             "label": row.get("label"),
             "metadata": metadata,
