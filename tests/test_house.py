@@ -90,7 +90,8 @@ def test_packages_resolve_to_this_repository(package: str) -> None:
 def test_the_service_imports_no_training_package() -> None:
     """Importing the app, the gallery and the command line pulls in no torch."""
     script = (
-        "import sys, service.app, index.gallery, cli.main, cli.serve, cli.demo, cli.add, cli.search\n"
+        "import sys, service.app, index.gallery\n"
+        "import cli.main, cli.serve, cli.demo, cli.add, cli.search, cli.classify\n"
         "heavy = {'torch', 'open_clip', 'torchvision', 'transformers', 'timm'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )

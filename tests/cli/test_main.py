@@ -35,11 +35,11 @@ def test_every_command_helps_with_examples(name: str) -> None:
 
 
 def test_help_lists_the_commands_and_imports_nothing_heavy() -> None:
-    """The overview is quick: no NumPy, no model, no server is imported for it."""
+    """The overview is quick: no model, no index, no server is imported for it."""
     script = (
         "import sys\nfrom cli.main import command\n"
         "command.main(['--help'], standalone_mode=False)\n"
-        "print([n for n in ('numpy', 'faiss', 'openvino', 'fastapi', 'torch') if n in sys.modules])"
+        "print([n for n in ('faiss', 'openvino', 'fastapi', 'torch') if n in sys.modules])"
     )
 
     done = subprocess.run(
