@@ -91,7 +91,10 @@ def test_a_missing_column_is_named_with_those_found(tmp_path: Path) -> None:
 
 def test_jsonl_keeps_label_and_metadata(tmp_path: Path) -> None:
     """Every field of a line reaches the pair."""
-    line = '{"image": "a.jpg", "captions": ["x", "y"], "id": "7", "label": "cat", "metadata": {"n": 1}}'
+    line = (
+        '{"image": "a.jpg", "captions": ["x", "y"], "id": "7", "label": "cat", '
+        '"metadata": {"n": 1}}'
+    )
     source = write(tmp_path / "pairs.jsonl", f"{line}\n\n")
 
     assert read_pairs(source) == [
