@@ -103,6 +103,8 @@ def coerce(value: object, hint: Any, *, where: str) -> object:
         return _coerce_choice(value, get_args(hint), where=where)
     if origin is tuple:
         return _coerce_tuple(value, get_args(hint)[0], where=where)
+    if origin is dict:
+        return _coerce_table(value, get_args(hint)[1], where=where)
     if dataclasses.is_dataclass(hint) and isinstance(value, Mapping):
         return from_mapping(typing.cast("type[Any]", hint), value, where=where)
     if hint is Path and isinstance(value, str | Path):
@@ -136,6 +138,16 @@ def _coerce_tuple(value: object, item_hint: Any, *, where: str) -> tuple[object,
     if not isinstance(value, list | tuple):
         raise ConfigError(f"{where} = {value!r}: expected a list")
     return tuple(coerce(item, item_hint, where=where) for item in value)
+
+
+def _coerce_table(value: object, item_hint: Any, *, where: str) -> dict[str, object]:
+    if not isinstance(value, Mapping):
+        raise ConfigError(f"{where} = {value!r}: expected a table")
+    if item_hint is object:
+        return dict(value)
+    return {
+        str(key): coerce(item, item_hint, where=f"{where}.{key}") for key, item in value.items()
+    }
 
 
 def _parse(text: str, hint: Any, *, where: str) -> object:
