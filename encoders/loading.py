@@ -1,0 +1,89 @@
+"""A model by path or by name to a running encoder: the one door for every use of a model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from core.errors import EncoderError, NotFoundError
+from encoders.encoder import Encoder
+from encoders.folder import OPEN_CLIP_CONFIG_NAME, ModelFolder, is_model_folder, open_model_folder
+from encoders.openvino_runtime import OpenVINOEncoder, Precision
+
+Runtime = Literal["auto", "openvino", "torch"]
+Device = Literal["auto", "cpu", "cuda"]
+
+STARTER_MODEL = Path(__file__).parent / "starter"
+"""The model that is used where none is named."""
+
+
+def load_encoder(
+    model: str | Path,
+    *,
+    runtime: Runtime = "auto",
+    precision: Precision = "float32",
+    threads: int = 0,
+    device: Device = "auto",
+    cache_folder: Path | None = None,
+) -> Encoder:
+    """Load a model folder, or with the torch runtime any open_clip model.
+
+    Args:
+        model: the path of a model folder, or an open_clip source: ``ViT-B-32/laion2b_s34b_b79k``,
+            ``ViT-B-32:/path/weights.pt``, ``local-dir:/path``, ``hf-hub:org/name``.
+        runtime: ``auto`` takes OpenVINO for a folder that has ONNX files, torch otherwise.
+        precision: of the arithmetic; embeddings are float32 in any case.
+        threads: CPU threads, 0 for the runtime's own choice.
+        device: of the torch runtime; ``auto`` takes CUDA where there is one.
+        cache_folder: where OpenVINO keeps compiled towers.
+
+    Raises:
+        NotFoundError: nothing of that name.
+        ArtifactError: a damaged model folder.
+        EncoderError: the model cannot be loaded by the runtime.
+    """
+    folder = _folder(model)
+    if folder is not None and runtime != "torch" and (folder.has_onnx or runtime == "openvino"):
+        return OpenVINOEncoder(
+            folder, precision=precision, threads=threads, cache_folder=cache_folder
+        )
+    if runtime == "openvino":
+        raise EncoderError(
+            f"{model} is no model folder, which the runtime openvino needs; export it first: "
+            f"sightline models export {model} --out FOLDER"
+        )
+    return _load_torch(folder or str(model), precision=precision, threads=threads, device=device)
+
+
+def require_training_extra(error: ImportError) -> EncoderError:
+    """Return the error of a torch model in an environment without torch."""
+    return EncoderError(
+        f"this model needs torch and open_clip ({error}); install them: pip install "
+        "'sightline[train]', or export the model where they are: sightline models export"
+    )
+
+
+def _folder(model: str | Path) -> ModelFolder | None:
+    """Return the opened model folder, or ``None`` where ``model`` is an open_clip source."""
+    path = Path(model).expanduser()
+    if is_model_folder(path):
+        return open_model_folder(path)
+    if (path / OPEN_CLIP_CONFIG_NAME).is_file():
+        return None
+    if path.exists() or isinstance(model, Path):
+        raise NotFoundError(
+            f"{path} is no model folder: it has no model.json; give the folder that "
+            "sightline models export wrote"
+        )
+    return None
+
+
+def _load_torch(
+    model: ModelFolder | str, *, precision: Precision, threads: int, device: Device
+) -> Encoder:
+    try:
+        from encoders.open_clip_source import load_open_clip
+        from encoders.torch_runtime import TorchEncoder
+    except ImportError as error:
+        raise require_training_extra(error) from error
+    return TorchEncoder(load_open_clip(model), precision=precision, threads=threads, device=device)
