@@ -22,6 +22,8 @@
       TrainingError                   a training run that cannot start or go on
         NonFiniteLossError            the loss is NaN or infinite; no update was made
       BusyError                       over capacity now; try again later
+      DeadlineError                   the request ran out of its time
+      NotReadyError                   starting, stopping or degraded; try again later
 
 Each message says what was wrong, the value, the limit and the remedy. Catch the base class to
 catch them all:
@@ -171,3 +173,15 @@ class BusyError(SightlineError):
     """Over capacity now; the same request may succeed later."""
 
     code = "busy"
+
+
+class DeadlineError(SightlineError):
+    """The request ran out of its time, or its client went away."""
+
+    code = "deadline"
+
+
+class NotReadyError(SightlineError):
+    """The service is starting, stopping or degraded; the same request may succeed later."""
+
+    code = "not_ready"

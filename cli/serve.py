@@ -1,0 +1,63 @@
+"""``sightline serve``: a gallery over HTTP, with a page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from cli.output import note, print_lines
+
+
+@click.command(name="serve")
+@click.option("--gallery", type=click.Path(path_type=Path), help="Folder of the gallery.")
+@click.option("--model", help="Model folder or open_clip source.  [default: the starter model]")
+@click.option("--host", help="Address to listen on.  [default: 127.0.0.1]")
+@click.option("--port", type=int, help="TCP port, 0 for a free one.  [default: 8000]")
+@click.option("--config", type=click.Path(path_type=Path), help="TOML file with settings.")
+@click.option("--read-only", is_flag=True, default=None, help="Refuse every change.")
+@click.option("--print-config", is_flag=True, help="Print the settings as TOML and stop.")
+def command(
+    *,
+    gallery: Path | None,
+    model: str | None,
+    host: str | None,
+    port: int | None,
+    config: Path | None,
+    read_only: bool | None,
+    print_config: bool,
+) -> None:
+    r"""Serve a gallery: the API, its documentation at /docs and the page at /.
+
+    Settings come from these options, then SIGHTLINE_* variables, then the file of --config.
+    Ctrl-C or SIGTERM finishes the requests in flight and stops.
+
+    \b
+    Examples:
+      sightline serve
+      sightline serve --gallery ~/photos.gallery --port 9000
+      SIGHTLINE_READ_ONLY=1 sightline serve --host 0.0.0.0
+      sightline serve --print-config > sightline.toml
+      sightline serve --config sightline.toml
+    """
+    from service.settings import as_toml, load_settings
+
+    options = {
+        "gallery": gallery,
+        "model": model,
+        "host": host,
+        "port": port,
+        "read_only": read_only,
+    }
+    settings = load_settings(config=config, options=options)
+    if print_config:
+        print_lines(as_toml(settings).splitlines())
+        return
+    from service.server import run_server
+
+    note(f"Opening {settings.gallery} ...")
+    run_server(settings, on_ready=_announce)
+
+
+def _announce(address: str) -> None:
+    note(f"Serving on {address} (documentation: {address}/docs). Stop with Ctrl-C.")

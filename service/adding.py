@@ -1,0 +1,105 @@
+"""Adding images to the gallery: each item of a request has its own outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from index.gallery import NewImage
+
+from core.errors import SightlineError, UsageError
+from core.types import JSONObject, JSONValue
+from service.engine import Engine
+from service.errors import error_object
+from service.schemas import AddForm, AddRequest, ItemFields
+from service.uploads import decode_base64_image, fetching_is_off
+
+
+@dataclass(frozen=True, slots=True)
+class PendingItem:
+    """An item of a request: ready to be added, or already known to be bad."""
+
+    param: str
+    """Where it stood in the request, for messages."""
+    fields: ItemFields
+    """What is known of the image."""
+    data: bytes | SightlineError
+    """The bytes of the image, or why there are none."""
+
+
+def pending_from_form(fields: AddForm, images: Sequence[bytes]) -> list[PendingItem]:
+    """Pair the files of a form with the entries of its ``items``.
+
+    Raises:
+        UsageError: no file, or another number of entries than files.
+    """
+    if not images:
+        raise UsageError("the form has no file part named 'image'", param="image")
+    if fields.items and len(fields.items) != len(images):
+        raise UsageError(
+            f"items has {len(fields.items)} entries for {len(images)} images; send one for each "
+            "or none at all",
+            param="items",
+        )
+    described = fields.items or [ItemFields() for _ in images]
+    return [
+        PendingItem(f"image[{place}]", known, data)
+        for place, (known, data) in enumerate(zip(described, images, strict=True))
+    ]
+
+
+def pending_from_json(fields: AddRequest, *, limit_bytes: int) -> list[PendingItem]:
+    """Decode the base64 of every entry; a bad one is kept as its error.
+
+    Raises:
+        UsageError: an entry names its image by URL.
+    """
+    pending = []
+    for place, item in enumerate(fields.items):
+        param = f"items[{place}].image"
+        if item.image_url is not None:
+            raise fetching_is_off(f"items[{place}].image_url")
+        pending.append(PendingItem(param, item, _decoded(item.image, param, limit_bytes)))
+    return pending
+
+
+def add_items(engine: Engine, pending: Sequence[PendingItem]) -> JSONObject:
+    """Add the good items in one go and return the outcome of each, in order.
+
+    Raises:
+        SightlineError: nothing could be stored, or the only item is bad.
+    """
+    images = [
+        NewImage(
+            data=item.data,
+            id=item.fields.id,
+            caption=item.fields.caption or "",
+            metadata=item.fields.metadata,
+        )
+        for item in pending
+        if isinstance(item.data, bytes)
+    ]
+    with engine.metrics.timed("add"):
+        added = iter(engine.gallery.add(images))
+    results: list[JSONValue] = []
+    for item in pending:
+        if isinstance(item.data, SightlineError):
+            item_id, status, error = item.fields.id, "error", item.data
+        else:
+            outcome = next(added)
+            item_id, status, error = outcome.id, str(outcome.status), outcome.error
+        if error is not None and len(pending) == 1:
+            error.param = error.param or item.param
+            raise error
+        shown = None if error is None else error_object(error, param=item.param)
+        results.append({"id": item_id, "status": status, "error": shown})
+    return {"results": results}
+
+
+def _decoded(text: str | None, param: str, limit_bytes: int) -> bytes | SightlineError:
+    if text is None:
+        return UsageError(f"{param} is missing; send the image as base64", param=param)
+    try:
+        return decode_base64_image(text, param=param, limit_bytes=limit_bytes)
+    except SightlineError as error:
+        return error

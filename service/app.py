@@ -1,0 +1,126 @@
+"""The web application: settings in, FastAPI app out. Importing this module loads no model."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+from fastapi import FastAPI
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.staticfiles import StaticFiles
+
+from encoders.encoder import Encoder
+from service.engine import Engine, open_engine
+from service.errors import install_error_handlers
+from service.metrics import Metrics
+from service.middleware import Admission, BodyLimit, EscapedSlashes, RequestContext
+from service.openapi import install_openapi
+from service.routes import (
+    classify,
+    embeddings,
+    health,
+    images,
+    items,
+    label_sets,
+    page,
+    search,
+)
+from service.settings import Settings
+
+_DESCRIPTION = (
+    "Image search and zero-shot labels with a CLIP-style dual encoder. Every answer carries "
+    '`X-Request-ID`; every error has the shape `{"error": {type, message, param, code}}`.'
+)
+
+
+def create_app(
+    settings: Settings,
+    *,
+    encoder: Encoder | None = None,
+    engine: Engine | None = None,
+    metrics: Metrics | None = None,
+) -> FastAPI:
+    """Return the app. Start-up opens the engine, shutdown closes it.
+
+    Args:
+        settings: everything an operator can set.
+        encoder: a loaded encoder to use instead of loading ``settings.model``.
+        engine: an open engine to use instead of opening one; the app closes it.
+        metrics: the metrics that ``engine`` reports to.
+    """
+    metrics = metrics or Metrics()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        opened = engine or await asyncio.to_thread(
+            open_engine, settings, metrics=metrics, encoder=encoder
+        )
+        app.state.engine = opened
+        try:
+            yield
+        finally:
+            await asyncio.to_thread(opened.close)
+
+    app = FastAPI(
+        title="Sightline",
+        version=version("sightline"),
+        description=_DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+        middleware=_middleware(
+            settings, metrics, is_draining=lambda: _is_draining(app.state.engine)
+        ),
+    )
+    app.state.settings = settings
+    app.state.metrics = metrics
+    app.state.engine = None
+    install_error_handlers(app, retry_after_s=settings.retry_after_s)
+    install_openapi(app)
+    for module in (search, classify, items, images, label_sets, embeddings, health, page):
+        app.include_router(module.router)
+    app.mount("/static", StaticFiles(directory=page.STATIC, check_dir=False), name="static")
+    return app
+
+
+def _middleware(
+    settings: Settings, metrics: Metrics, *, is_draining: Callable[[], bool]
+) -> list[Middleware]:
+    """Return the middlewares from the outside in."""
+    found = [
+        Middleware(
+            RequestContext,
+            metrics=metrics,
+            timeout_s=settings.request_timeout_s,
+            access_log=settings.access_log,
+        )
+    ]
+    if settings.cors_origins:
+        found.append(
+            Middleware(
+                CORSMiddleware,
+                allow_origins=settings.cors_origins,
+                allow_methods=["GET", "POST", "PATCH", "DELETE"],
+                allow_headers=["Content-Type", "X-Request-ID", "Idempotency-Key"],
+                expose_headers=["X-Request-ID", "Retry-After"],
+            )
+        )
+    return [
+        *found,
+        Middleware(
+            Admission,
+            metrics=metrics,
+            max_requests=settings.max_requests,
+            retry_after_s=settings.retry_after_s,
+            is_draining=is_draining,
+        ),
+        Middleware(BodyLimit, max_bytes=settings.max_body_bytes),
+        Middleware(EscapedSlashes),
+    ]
+
+
+def _is_draining(engine: object) -> bool:
+    return isinstance(engine, Engine) and engine.draining

@@ -1,0 +1,171 @@
+"""What the service works with: encoder, gallery, label sets, classifiers, threads.
+
+The engine opens at start-up and closes at shutdown; the routes reach everything through it.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+
+import numpy as np
+from index.gallery import Gallery
+from index.query import Query, Term
+from zeroshot.classifier import ClassifierCache
+from zeroshot.label_sets import LabelSetStore
+
+from core.errors import DeadlineError, NotReadyError, SightlineError
+from core.types import JSONObject
+from encoders.decoding import DecodeLimits
+from encoders.encoder import Encoder
+from encoders.loading import STARTER_MODEL, load_encoder
+from service.batching import BatchLimits, SharedEncoder
+from service.decoding_pool import DecodingPool
+from service.metrics import Metrics
+from service.settings import Settings
+from service.text_cache import TextCache
+from service.workers import Workers
+
+logger = logging.getLogger(__name__)
+
+CANARY_TEXT = "a photo"
+
+
+class Engine:
+    """The open parts of one service."""
+
+    def __init__(
+        self, settings: Settings, *, encoder: SharedEncoder, gallery: Gallery, metrics: Metrics
+    ) -> None:
+        """Take over open parts; ``open_engine`` is the usual way."""
+        self.settings = settings
+        self.encoder = encoder
+        self.gallery = gallery
+        self.metrics = metrics
+        self.label_sets = LabelSetStore(settings.gallery / "label-sets")
+        self.classifiers = ClassifierCache()
+        self.workers = Workers(settings.request_threads)
+        # Readiness must not wait in line behind the requests it reports on.
+        self.canary_workers = Workers(1)
+        self.decoding = DecodingPool(
+            preprocessing=encoder.preprocessing,
+            limits=decode_limits(settings),
+            threads=settings.decode_threads,
+            observe=metrics.stage_done,
+        )
+        self.opened_at = int(time.time())
+        self.draining = False
+
+    def canary(self) -> JSONObject:
+        """Send a text through the model and its vector through the index.
+
+        Raises:
+            NotReadyError: the service is draining, or one of the two does not answer.
+        """
+        if self.draining:
+            raise NotReadyError("draining: the service is shutting down")
+        started = time.monotonic()
+        try:
+            vector_D = self.encoder.encode_texts_uncached([CANARY_TEXT])[0]
+            if not np.isfinite(vector_D).all():
+                raise NotReadyError("degraded: the model gives vectors that are not finite")
+            self.gallery.search(Query(terms=(Term(vector=vector_D),), k=1))
+        except NotReadyError:
+            raise
+        except DeadlineError as error:
+            raise NotReadyError("degraded: the model does not answer in time") from error
+        except SightlineError as error:
+            raise NotReadyError(f"degraded: {error}") from error
+        took_ms = round((time.monotonic() - started) * 1000, 3)
+        return {"status": "ready", "model": self.encoder.encoder_id, "took_ms": took_ms}
+
+    def gallery_object(self) -> JSONObject:
+        """Return the answer of ``GET /v1/gallery``."""
+        collection = self.gallery.collection
+        return {
+            "count": collection.count(),
+            "dimension": self.encoder.dim,
+            "encoder_id": self.encoder.encoder_id,
+        }
+
+    def close(self) -> None:
+        """Finish what runs, then close encoder and gallery; calling it twice is fine."""
+        self.draining = True
+        self.workers.close()
+        self.canary_workers.close()
+        self.decoding.close()
+        self.encoder.close()
+        self.gallery.close()
+
+
+def open_engine(settings: Settings, *, metrics: Metrics, encoder: Encoder | None = None) -> Engine:
+    """Load the model (unless ``encoder`` is given), open the gallery and warm both up.
+
+    Raises:
+        SightlineError: the model or the gallery cannot be opened; the message says what to do.
+    """
+    started = time.monotonic()
+    loaded = encoder or load_encoder(
+        settings.model or STARTER_MODEL,
+        runtime=settings.runtime,
+        precision=settings.precision,
+        threads=settings.threads,
+        device=settings.device,
+        cache_folder=settings.compile_cache,
+    )
+    shared = SharedEncoder(
+        loaded,
+        observer=metrics,
+        limits=batch_limits(settings),
+        text_cache=TextCache(settings.text_cache_entries),
+    )
+    try:
+        gallery = Gallery.open(settings.gallery, shared, limits=decode_limits(settings))
+        engine = Engine(settings, encoder=shared, gallery=gallery, metrics=metrics)
+        _publish_gauges(engine)
+        engine.canary()
+    except BaseException:
+        shared.close()
+        raise
+    logger.info(
+        "engine open",
+        extra={
+            "model": shared.name,
+            "encoder_id": shared.encoder_id,
+            "gallery": str(settings.gallery),
+            "items": gallery.collection.count(),
+            "took_ms": round((time.monotonic() - started) * 1000),
+        },
+    )
+    return engine
+
+
+def decode_limits(settings: Settings) -> DecodeLimits:
+    """Return what an uploaded picture may cost."""
+    return DecodeLimits(
+        max_bytes=settings.max_image_bytes,
+        max_pixels=settings.max_image_pixels,
+        max_side=settings.max_image_side,
+        formats=settings.image_formats,
+    )
+
+
+def batch_limits(settings: Settings) -> BatchLimits:
+    """Return how much waits for the model and how much it takes at once."""
+    return BatchLimits(
+        max_batch_images=settings.max_batch_images,
+        max_batch_texts=settings.max_batch_texts,
+        max_queued_images=settings.max_queued_images,
+        max_queued_texts=settings.max_queued_texts,
+    )
+
+
+def _publish_gauges(engine: Engine) -> None:
+    add = engine.metrics.add_gauge
+    add("gallery_items", "Items of the gallery.", engine.gallery.collection.count)
+    add("queued_texts", "Texts that wait for the model.", lambda: engine.encoder.queued("text"))
+    add("queued_images", "Images that wait for the model.", lambda: engine.encoder.queued("image"))
+    cache = engine.encoder.text_cache
+    add("text_cache_entries", "Text embeddings in memory.", lambda: len(cache))
+    add("text_cache_hits", "Texts answered from memory.", lambda: cache.hits)
+    add("text_cache_misses", "Texts that had to be embedded.", lambda: cache.misses)

@@ -1,0 +1,266 @@
+"""Pure ASGI middlewares: what happens to every request before and after its route.
+
+From the outside in: ``RequestContext`` (id, log line, metrics, security headers, last resort),
+``Admission`` (how many at once, and for how long), ``BodyLimit``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import time
+import uuid
+from collections.abc import Callable
+from urllib.parse import unquote
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from core.errors import BusyError, DeadlineError, NotReadyError, UsageError
+from core.types import JSONObject
+from service.errors import error_object, error_response
+from service.metrics import Metrics
+from service.request_scope import CURRENT_SCOPE, RequestScope, deadline_message
+
+logger = logging.getLogger("service.access")
+
+UNGUARDED = frozenset({"/healthz", "/readyz", "/metrics"})
+"""Paths that answer also when the service is full: they say that it is."""
+UNMATCHED = "unmatched"
+_CLIENT_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}\Z")
+_CLOSED_BY_CLIENT = 499
+# A lone surrogate: decoding UTF-8 never gives one.
+_ESCAPED_SLASH = "\udc2f"
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_SECURITY_HEADERS = {
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "x-frame-options": "DENY",
+    "content-security-policy": (
+        "default-src 'self'; img-src 'self' blob: data:; style-src 'self' 'unsafe-inline'; "
+        "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    ),
+}
+
+
+class RequestContext:
+    """Gives each request an id and a scope, each answer its headers, and writes one line."""
+
+    def __init__(
+        self, app: ASGIApp, *, metrics: Metrics, timeout_s: float, access_log: bool
+    ) -> None:
+        """Wrap ``app``."""
+        self._app = app
+        self._metrics = metrics
+        self._timeout_s = timeout_s
+        self._access_log = access_log
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        now = time.monotonic()
+        request = RequestScope(
+            request_id=_request_id(scope),
+            expires_at=now + self._timeout_s,
+            timeout_s=self._timeout_s,
+            started_at=now,
+        )
+        token = CURRENT_SCOPE.set(request)
+        status = _CLOSED_BY_CLIENT
+        self._metrics.request_begun()
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(scope=message)
+                headers["x-request-id"] = request.request_id
+                for name, value in _SECURITY_HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_with_headers)
+        except Exception:
+            # The last resort: a defect of ours is still an answer with an id, and is logged.
+            logger.exception("unhandled error", extra={"request_id": request.request_id})
+            if status == _CLOSED_BY_CLIENT:
+                await _internal_error(request)(scope, receive, send_with_headers)
+        finally:
+            CURRENT_SCOPE.reset(token)
+            self._finish(scope, request, status)
+
+    def _finish(self, scope: Scope, request: RequestScope, status: int) -> None:
+        route = getattr(scope.get("route"), "path", UNMATCHED)
+        took_ms = request.elapsed_ms()
+        method = scope["method"] if scope["method"] in _METHODS else "OTHER"
+        self._metrics.request_done(method, route, status, took_ms / 1000)
+        if self._access_log:
+            # The route, not the path: ids and queries are the user's, not the log's.
+            logger.info(
+                "request",
+                extra={
+                    "method": method,
+                    "route": route,
+                    "status": status,
+                    "took_ms": took_ms,
+                    "request_id": request.request_id,
+                },
+            )
+
+
+class Admission:
+    """Refuses what is too much before its body is read, and ends what takes too long."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        metrics: Metrics,
+        max_requests: int,
+        retry_after_s: int,
+        is_draining: Callable[[], bool],
+    ) -> None:
+        """Let at most ``max_requests`` in at once."""
+        self._app = app
+        self._metrics = metrics
+        self._max_requests = max_requests
+        self._retry_after_s = retry_after_s
+        self._is_draining = is_draining
+        self._in_flight = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request, or refuse it."""
+        if scope["type"] != "http" or scope["path"] in UNGUARDED:
+            await self._app(scope, receive, send)
+            return
+        refusal = self._refusal()
+        if refusal is not None:
+            self._metrics.rejected(str(refusal[1]["code"]))
+            response = error_response(*refusal, retry_after_s=self._retry_after_s)
+            await response(scope, receive, send)
+            return
+        self._in_flight += 1
+        try:
+            await self._with_deadline(scope, receive, send)
+        finally:
+            self._in_flight -= 1
+
+    def _refusal(self) -> tuple[int, JSONObject] | None:
+        if self._is_draining():
+            return 503, error_object(NotReadyError("the service is shutting down"))
+        if self._in_flight >= self._max_requests:
+            message = (
+                f"{self._in_flight} requests are in flight, the most this service takes; "
+                "try again in a moment"
+            )
+            return 429, error_object(BusyError(message))
+        return None
+
+    async def _with_deadline(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = CURRENT_SCOPE.get()
+        assert request is not None
+        started = False
+
+        async def noting_send(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            async with asyncio.timeout(request.remaining_s()):
+                await self._app(scope, receive, noting_send)
+        except TimeoutError:
+            request.abandoned = True
+            if started:
+                raise
+            error = DeadlineError(deadline_message(request.timeout_s))
+            self._metrics.rejected(error.code)
+            await error_response(504, error_object(error))(scope, receive, send)
+        finally:
+            request.abandoned = True
+
+
+class BodyLimit:
+    """Refuses a body of more than ``max_bytes``, whether or not its length was announced."""
+
+    def __init__(self, app: ASGIApp, *, max_bytes: int) -> None:
+        """Wrap ``app``."""
+        self._app = app
+        self._max_bytes = max_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        announced = Headers(scope=scope).get("content-length", "0")
+        if announced.isdecimal() and int(announced) > self._max_bytes:
+            response = error_response(413, error_object(self._error()))
+            # The body stays unread, so the connection cannot be used again.
+            response.headers["connection"] = "close"
+            await response(scope, receive, send)
+            return
+        read = 0
+
+        async def counting_receive() -> Message:
+            nonlocal read
+            message = await receive()
+            read += len(message.get("body", b""))
+            if read > self._max_bytes:
+                raise self._error()
+            return message
+
+        await self._app(scope, counting_receive, send)
+
+    def _error(self) -> UsageError:
+        return UsageError(
+            f"the request body has more than the {self._max_bytes} bytes allowed; send fewer or "
+            "smaller images, or raise max_body_bytes",
+            code="body_too_large",
+        )
+
+
+def _request_id(scope: Scope) -> str:
+    given = Headers(scope=scope).get("x-request-id", "")
+    # Only plain characters: an id is echoed in a header and written to the log.
+    return given if _CLIENT_ID.match(given) else uuid.uuid4().hex
+
+
+def _internal_error(request: RequestScope) -> ASGIApp:
+    message = (
+        "the service failed on this request; its log has the details under the request id "
+        f"{request.request_id}"
+    )
+    return error_response(
+        500, {"type": "internal", "message": message, "param": None, "code": "internal"}
+    )
+
+
+class EscapedSlashes:
+    """Lets ids contain slashes: an escaped one is part of an id, not a border between parts.
+
+    Servers decode the path before they match it, so ``a%2Fb`` would look like two parts. Here an
+    escaped slash becomes a character that no decoded path can contain; ``restore_slashes`` turns
+    it back.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        """Wrap ``app``."""
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        raw = scope.get("raw_path") or b""
+        if scope["type"] == "http" and b"%2f" in raw.lower():
+            parts = re.split(r"%2[Ff]", raw.decode("ascii", "replace"))
+            scope["path"] = _ESCAPED_SLASH.join(unquote(part) for part in parts)
+        await self._app(scope, receive, send)
+
+
+def restore_slashes(part: str) -> str:
+    """Return a part of a path with its escaped slashes."""
+    return part.replace(_ESCAPED_SLASH, "/")

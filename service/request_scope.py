@@ -1,0 +1,58 @@
+"""What belongs to one request and follows it into its worker threads: id, deadline, stages."""
+
+from __future__ import annotations
+
+import time
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+
+from core.errors import DeadlineError
+
+
+@dataclass(slots=True)
+class RequestScope:
+    """The identity and the time of one request."""
+
+    request_id: str
+    """Sent back as ``X-Request-ID``."""
+    expires_at: float
+    """``time.monotonic()`` after which nobody waits for the answer."""
+    timeout_s: float
+    """The time the request was given, for messages."""
+    started_at: float = field(default_factory=time.monotonic)
+    """``time.monotonic()`` of its arrival."""
+    abandoned: bool = False
+    """The client went away or was answered 504: work that has not begun is dropped."""
+
+    def remaining_s(self) -> float:
+        """Return the seconds left, not below zero."""
+        return max(0.0, self.expires_at - time.monotonic())
+
+    def is_over(self) -> bool:
+        """Return whether nobody waits for the answer any more."""
+        return self.abandoned or time.monotonic() >= self.expires_at
+
+    def elapsed_ms(self) -> float:
+        """Return the milliseconds since the request arrived."""
+        return round((time.monotonic() - self.started_at) * 1000, 3)
+
+    def check(self) -> None:
+        """Stop here when the time is over.
+
+        Raises:
+            DeadlineError: the deadline passed or the client went away.
+        """
+        if self.is_over():
+            raise DeadlineError(deadline_message(self.timeout_s))
+
+
+CURRENT_SCOPE: ContextVar[RequestScope | None] = ContextVar("sightline_request", default=None)
+"""The request that the running task or thread works for; ``None`` outside of requests."""
+
+
+def deadline_message(timeout_s: float) -> str:
+    """Return the message of a request that ran out of time."""
+    return (
+        f"the request took longer than its limit of {timeout_s:g} s; send less in one request, "
+        "try again later, or raise request_timeout_s"
+    )

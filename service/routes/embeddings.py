@@ -1,0 +1,155 @@
+"""``/v1/embeddings`` and ``/v1/models`` in the shape of the OpenAI API."""
+
+from __future__ import annotations
+
+import base64
+
+import numpy as np
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from core.errors import NotFoundError, SightlineError, UsageError
+from core.types import FloatArray, JSONObject, JSONValue
+from service.access import check_count, check_text, engine_of
+from service.engine import Engine
+from service.errors import out_of_range
+from service.image_sources import ImageSource, embed_sources
+from service.openapi import answers, json_body
+from service.responses import json_response
+from service.schemas import EmbeddingRequest, ImageInput
+from service.uploads import read_upload
+
+router = APIRouter(tags=["embeddings"])
+
+_EXAMPLE: JSONObject = {
+    "object": "list",
+    "data": [{"object": "embedding", "index": 0, "embedding": [0.0123, -0.0456]}],
+    "model": "starter",
+    "usage": {"prompt_tokens": 5, "total_tokens": 5},
+}
+_MODELS_EXAMPLE: JSONObject = {
+    "object": "list",
+    "data": [
+        {
+            "id": "starter",
+            "object": "model",
+            "created": 1790000000,
+            "owned_by": "sightline",
+            "encoder_id": "0123456789abcdef",
+            "dim": 512,
+        }
+    ],
+}
+
+
+@router.post(
+    "/v1/embeddings",
+    summary="Embed texts or images",
+    openapi_extra=json_body(EmbeddingRequest),
+    responses=answers(_EXAMPLE, errors=(400, 404, 413, 415, 422, 429, 503, 504)),
+)
+@router.post("/embeddings", include_in_schema=False)
+async def post_embeddings(request: Request) -> Response:
+    """Return unit vectors; the official ``openai`` client works against this route."""
+    engine = engine_of(request)
+    upload = await read_upload(request, EmbeddingRequest, engine.settings)
+    return json_response(await engine.workers.run(_embed, engine, upload.fields))
+
+
+@router.get("/v1/models", summary="The model", responses=answers(_MODELS_EXAMPLE, errors=(503,)))
+async def get_models(request: Request) -> Response:
+    """Return the one model that this service runs."""
+    engine = engine_of(request)
+    model: JSONObject = {
+        "id": engine.encoder.name,
+        "object": "model",
+        "created": engine.opened_at,
+        "owned_by": "sightline",
+        "encoder_id": engine.encoder.encoder_id,
+        "dim": engine.encoder.dim,
+    }
+    return json_response({"object": "list", "data": [model]})
+
+
+def _embed(engine: Engine, fields: EmbeddingRequest) -> JSONObject:
+    _check_model(engine, fields.model)
+    _check_dimensions(engine, fields.dimensions)
+    inputs = [fields.input] if isinstance(fields.input, str) else fields.input
+    if not inputs:
+        raise UsageError("input is an empty list; send at least one text", param="input")
+    images = [item for item in inputs if isinstance(item, ImageInput)]
+    texts = [item for item in inputs if isinstance(item, str)]
+    if fields.modality == "image":
+        images = [ImageInput(image=text) for text in texts] + images
+        texts = []
+    if images and texts:
+        raise UsageError("input mixes texts and images; send them in two requests", param="input")
+    vectors_ND, tokens = _embed_images(engine, images) if images else _embed_texts(engine, texts)
+    if fields.dimensions is not None:
+        vectors_ND = _shortened(vectors_ND, fields.dimensions)
+    data: list[JSONValue] = [
+        {
+            "object": "embedding",
+            "index": place,
+            "embedding": _encoded(vector_D, fields.encoding_format),
+        }
+        for place, vector_D in enumerate(vectors_ND)
+    ]
+    usage: JSONObject = {"prompt_tokens": tokens, "total_tokens": tokens}
+    return {"object": "list", "data": data, "model": engine.encoder.name, "usage": usage}
+
+
+def _embed_texts(engine: Engine, texts: list[str]) -> tuple[FloatArray, int]:
+    check_count(len(texts), limit=engine.settings.max_texts, what="texts", param="input")
+    for place, text in enumerate(texts):
+        check_text(text, limit_chars=engine.settings.max_text_chars, param=f"input[{place}]")
+        if not text.strip():
+            raise UsageError(f"input[{place}] is empty; send some words", param=f"input[{place}]")
+    vectors_ND = engine.encoder.encode_texts(texts)
+    return vectors_ND, sum(engine.encoder.count_tokens(texts))
+
+
+def _embed_images(engine: Engine, images: list[ImageInput]) -> tuple[FloatArray, int]:
+    sources = [
+        ImageSource(f"input[{place}]", base64=item.image) for place, item in enumerate(images)
+    ]
+    vectors = []
+    for source, vector in zip(sources, embed_sources(engine, sources), strict=True):
+        if isinstance(vector, SightlineError):
+            # The OpenAI shape has no place for an error beside results.
+            vector.param = source.param
+            raise vector
+        vectors.append(vector)
+    return np.stack(vectors), 0
+
+
+def _check_model(engine: Engine, model: str | None) -> None:
+    known = {engine.encoder.name, engine.encoder.encoder_id}
+    if model is not None and model not in known:
+        raise NotFoundError(
+            f"there is no model {model[:100]!r} here; this service runs {engine.encoder.name!r} "
+            f"({engine.encoder.encoder_id})",
+            param="model",
+            code="model_not_found",
+        )
+
+
+def _check_dimensions(engine: Engine, dimensions: int | None) -> None:
+    if dimensions is not None and dimensions > engine.encoder.dim:
+        raise out_of_range(
+            f"dimensions = {dimensions}, the model has {engine.encoder.dim}", param="dimensions"
+        )
+
+
+def _shortened(vectors_ND: FloatArray, dimensions: int) -> FloatArray:
+    """Keep the first ``dimensions`` numbers and normalise again; a zero vector stays zero."""
+    short_ND = vectors_ND[:, :dimensions]
+    norms_N1 = np.linalg.norm(short_ND, axis=1, keepdims=True)
+    return short_ND / np.maximum(norms_N1, np.finfo(np.float32).tiny)
+
+
+def _encoded(vector_D: FloatArray, encoding: str) -> JSONValue:
+    if encoding == "base64":
+        return base64.b64encode(vector_D.astype("<f4").tobytes()).decode()
+    values: list[JSONValue] = vector_D.tolist()
+    return values

@@ -1,0 +1,84 @@
+"""The web page at ``/`` and the documentation at ``/docs``, all from this machine."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+from fastapi import APIRouter
+from starlette.responses import FileResponse, HTMLResponse, Response
+
+from core.errors import NotFoundError
+
+router = APIRouter(include_in_schema=False)
+
+STATIC = Path(__file__).parent.parent / "static"
+_ASSETS = {"swagger-ui-bundle.js": "text/javascript", "swagger-ui.css": "text/css"}
+_DOCS_PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Sightline API</title>
+<link rel="stylesheet" href="/docs/swagger-ui.css">
+</head>
+<body>
+<div id="swagger-ui"></div>
+<script src="/docs/swagger-ui-bundle.js"></script>
+<script src="/docs/start.js"></script>
+</body>
+</html>
+"""
+_DOCS_SCRIPT = """SwaggerUIBundle({
+  url: "/openapi.json",
+  dom_id: "#swagger-ui",
+  deepLinking: true,
+  validatorUrl: null,
+  tryItOutEnabled: true,
+});
+"""
+
+
+@router.get("/")
+async def get_page() -> Response:
+    """Return the web page."""
+    return FileResponse(STATIC / "index.html", headers={"cache-control": "no-cache"})
+
+
+@router.get("/docs")
+async def get_docs() -> Response:
+    """Return the page that shows the OpenAPI document."""
+    return HTMLResponse(_DOCS_PAGE)
+
+
+@router.get("/docs/start.js")
+async def get_docs_script() -> Response:
+    """Return the script that starts Swagger UI: the content policy allows no inline script."""
+    return Response(_DOCS_SCRIPT, media_type="text/javascript")
+
+
+@router.get("/docs/{name}")
+async def get_docs_asset(name: str) -> Response:
+    """Return a file of Swagger UI, which comes with the package fastapi-offline.
+
+    Raises:
+        NotFoundError: no such file.
+    """
+    if name not in _ASSETS:
+        raise NotFoundError(f"the documentation has no file {name[:100]!r}")
+    return FileResponse(swagger_folder() / name, media_type=_ASSETS[name])
+
+
+def swagger_folder() -> Path:
+    """Return the folder with the files of Swagger UI.
+
+    Raises:
+        NotFoundError: the package is not installed.
+    """
+    spec = importlib.util.find_spec("fastapi_offline")
+    if spec is None or spec.origin is None:
+        raise NotFoundError(
+            "the package fastapi-offline is missing, it holds the documentation's script; "
+            "/openapi.json works without it"
+        )
+    return Path(spec.origin).parent / "static"

@@ -1,0 +1,194 @@
+"""The JSON bodies that clients send. Limits that an operator sets are checked in the routes.
+
+A multipart form carries the same fields as text parts, lists and objects as JSON.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints
+
+Images = str | list[str]
+"""One or more images as base64 or ``data:`` URI."""
+Identifier = Annotated[str, StringConstraints(min_length=1, max_length=512)]
+Probability = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+class Body(BaseModel):
+    """A request body: unknown fields and numbers that are not finite are refused."""
+
+    form_lists: ClassVar[frozenset[str]] = frozenset()
+    """Fields that are lists even when a form holds them once."""
+    form_json: ClassVar[frozenset[str]] = frozenset()
+    """Fields that a form may hold as a JSON list or object."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+
+class ImageInputs(Body):
+    """The ways to name images in JSON; they may be mixed and count in this order."""
+
+    image: Images | None = Field(None, description="base64 or data URI; one or a list")
+    image_id: str | list[str] | None = Field(None, description="an item of the gallery, or a list")
+    image_url: Images | None = Field(None, description="refused: fetching is switched off")
+
+
+class Abstain(Body):
+    """When to give no label; each threshold that is set must be reached by the best label."""
+
+    min_prob: Probability | None = Field(None, description="least score")
+    min_cosine: Annotated[float, Field(ge=-1.0, le=1.0)] | None = Field(
+        None, description="least cosine"
+    )
+    min_margin: Probability | None = Field(
+        None, description="least distance between the two best scores"
+    )
+
+
+class ClassifyRequest(ImageInputs):
+    """Which labels fit the images."""
+
+    form_lists = frozenset({"labels", "templates"})
+    form_json = frozenset({"labels", "templates", "abstain", "image_id"})
+
+    labels: list[str] | None = Field(None, description="the labels; or name a label_set")
+    label_set: str | None = Field(None, description="`name` or `name@version`")
+    templates: list[str] | None = Field(None, description="prompts with exactly one `{}` each")
+    template_set: str | None = Field(None, description="name, single, imagenet7 or imagenet80")
+    mode: Literal["single", "multi"] = Field(
+        "single", description="single: one label fits; multi: each label has its own probability"
+    )
+    top_k: int = Field(5, ge=1, description="labels in the answer")
+    abstain: Abstain | None = None
+    temperature: Annotated[float, Field(gt=0.0)] | None = Field(
+        None, description="softmax temperature; the model's own when absent"
+    )
+
+    model_config = ConfigDict(
+        extra="forbid",
+        allow_inf_nan=False,
+        json_schema_extra={"examples": [{"image_id": "a17", "labels": ["cat", "dog"], "top_k": 2}]},
+    )
+
+
+class QueryTerm(Body):
+    """One part of a query: exactly one of text, image, image_id and vector."""
+
+    text: str | None = None
+    image: str | None = Field(None, description="base64 or data URI")
+    image_id: str | None = Field(None, description="an item of the gallery")
+    image_url: str | None = Field(None, description="refused: fetching is switched off")
+    vector: list[float] | None = Field(None, description="an embedding of this model")
+    weight: float = Field(1.0, description="negative pushes away")
+
+
+class SearchRequest(Body):
+    """What to look for."""
+
+    form_json = frozenset({"query", "filter"})
+
+    query: str | list[QueryTerm] | None = Field(
+        None, description="a query in words (`a red car -toy 2:vintage +id:a17`) or a list of terms"
+    )
+    text: str | None = Field(None, description="plain text, taken literally")
+    image: str | None = Field(None, description="base64 or data URI")
+    image_url: str | None = Field(None, description="refused: fetching is switched off")
+    k: int = Field(10, ge=1, description="number of hits")
+    cursor: str | None = Field(None, description="the cursor of the last answer, to go on")
+    filter: dict[str, JsonValue] | None = Field(None, description="see docs/api.md")
+    min_confidence: Probability | None = None
+    mode: Literal["vector", "keyword", "hybrid"] = "vector"
+    explain: bool = Field(False, description="fill `terms` of each hit")
+
+    model_config = ConfigDict(
+        extra="forbid",
+        allow_inf_nan=False,
+        json_schema_extra={
+            "examples": [
+                {"query": "a red car", "k": 10},
+                {
+                    "query": [{"text": "a red car"}, {"text": "toy", "weight": -0.6}],
+                    "k": 20,
+                    "filter": {"source": "shop", "year": {"gte": 2020}},
+                },
+            ]
+        },
+    )
+
+
+class ItemFields(Body):
+    """What is known of an image besides its pixels."""
+
+    id: Identifier | None = Field(None, description="digest of the image when absent")
+    caption: str | None = None
+    metadata: dict[str, JsonValue] = Field(default_factory=dict)
+
+
+class NewItem(ItemFields):
+    """An image to add."""
+
+    image: str | None = Field(None, description="base64 or data URI")
+    image_url: str | None = Field(None, description="refused: fetching is switched off")
+
+
+class AddRequest(Body):
+    """Images to add, each with what is known of it."""
+
+    items: list[NewItem] = Field(min_length=1)
+
+
+class AddForm(Body):
+    """The field that may come with the files of a multipart form."""
+
+    form_json = frozenset({"items"})
+
+    items: list[ItemFields] = Field(
+        default_factory=list, description="JSON array in the order of the files"
+    )
+
+
+class ItemChange(Body):
+    """New values of an item; an absent field stays as it is."""
+
+    caption: str | None = None
+    metadata: dict[str, JsonValue] | None = None
+
+
+class DeleteRequest(Body):
+    """Items to delete: by id, or all that fit a filter."""
+
+    ids: list[Identifier] | None = None
+    filter: dict[str, JsonValue] | None = None
+
+
+class LabelSetRequest(Body):
+    """A named set of labels with its prompts; the same name again makes the next version."""
+
+    name: Identifier
+    labels: list[str] = Field(min_length=1)
+    templates: list[str] | None = None
+    template_set: str | None = None
+
+
+class ImageInput(Body):
+    """An image in the ``input`` of an embedding request."""
+
+    image: str = Field(description="base64 or data URI")
+
+
+class EmbeddingRequest(Body):
+    """The body of the OpenAI API; fields of it that mean nothing here are ignored."""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        json_schema_extra={"examples": [{"model": "starter", "input": ["a red car"]}]},
+    )
+
+    input: str | list[str | ImageInput]
+    model: str | None = Field(None, description="name or encoder id; there is one model")
+    modality: Literal["text", "image"] = Field(
+        "text", description="image: the strings of `input` are base64 images"
+    )
+    encoding_format: Literal["float", "base64"] = "float"
+    dimensions: int | None = Field(None, ge=1, description="keep the first n, normalised again")

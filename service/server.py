@@ -1,0 +1,145 @@
+"""Running the app: early checks, the socket, uvicorn, a drain that drops nothing."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+import uvicorn
+
+from core.errors import ConfigError, StorageError
+from core.log import configure_logging
+from encoders.encoder import Encoder
+from service.app import create_app
+from service.engine import Engine, open_engine
+from service.metrics import Metrics
+from service.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+_BACKLOG = 1024
+_STOPPING_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+class Server(uvicorn.Server):
+    """Uvicorn that says when it is ready, and tells the engine when it begins to stop."""
+
+    def __init__(
+        self, config: uvicorn.Config, *, engine: Engine, on_started: Callable[[], None]
+    ) -> None:
+        """Run ``config`` over an open engine."""
+        super().__init__(config)
+        self._engine = engine
+        self._on_started = on_started
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start listening, then report it."""
+        await super().startup(sockets)
+        if not self.should_exit:
+            self._on_started()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Turn readiness off first, then let what was accepted finish."""
+        self._engine.draining = True
+        super().handle_exit(sig, frame)
+
+
+def run_server(
+    settings: Settings,
+    *,
+    on_ready: Callable[[str], None] | None = None,
+    encoder: Encoder | None = None,
+) -> None:
+    """Serve until SIGTERM or Ctrl-C, then finish the requests in flight and return.
+
+    Port and model and gallery are opened first, so that what cannot work fails with one message.
+
+    Args:
+        settings: everything an operator can set.
+        on_ready: called with the address, for example ``http://127.0.0.1:8000``, once it answers.
+        encoder: a loaded encoder to use instead of loading ``settings.model``.
+
+    Raises:
+        SightlineError: the port is taken, or the model or the gallery cannot be opened.
+    """
+    configure_logging(log_format=settings.log_format, level=settings.log_level)
+    with _bound_socket(settings) as listener:
+        metrics = Metrics()
+        engine = open_engine(settings, metrics=metrics, encoder=encoder)
+        try:
+            address = url_of(settings.host, listener.getsockname()[1])
+            server = Server(
+                _uvicorn_config(settings, engine, metrics),
+                engine=engine,
+                on_started=lambda: on_ready(address) if on_ready else None,
+            )
+            with _signals_end_the_server_only():
+                server.run(sockets=[listener])
+        finally:
+            engine.close()
+
+
+def url_of(host: str, port: int) -> str:
+    """Return the address to type into a browser."""
+    shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, host)  # noqa: S104 - any interface
+    bracketed = f"[{shown}]" if ":" in shown and not shown.startswith("[") else shown
+    return f"http://{bracketed}:{port}"
+
+
+def _uvicorn_config(settings: Settings, engine: Engine, metrics: Metrics) -> uvicorn.Config:
+    return uvicorn.Config(
+        create_app(settings, engine=engine, metrics=metrics),
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        backlog=_BACKLOG,
+        timeout_graceful_shutdown=max(1, round(settings.drain_timeout_s)),
+    )
+
+
+@contextmanager
+def _bound_socket(settings: Settings) -> Iterator[socket.socket]:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        # A restart need not wait for the old connections to be forgotten by the system.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((settings.host, settings.port))
+        yield listener
+    except OSError as error:
+        raise _bind_error(settings, error) from error
+    finally:
+        listener.close()
+
+
+def _bind_error(settings: Settings, error: OSError) -> Exception:
+    where = f"{settings.host}:{settings.port}"
+    if error.errno == errno.EADDRINUSE:
+        return StorageError(
+            f"port {settings.port} on {settings.host} is in use; stop the other program or choose "
+            f"another port: --port {settings.port + 1}"
+        )
+    if isinstance(error, socket.gaierror):
+        return ConfigError(f"host = {settings.host!r} is no address of this machine: {error}")
+    return StorageError(f"cannot listen on {where}: {error.strerror or error}")
+
+
+@contextmanager
+def _signals_end_the_server_only() -> Iterator[None]:
+    """Keep uvicorn from raising the signal again after its clean end: a drain is a success."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in _STOPPING_SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
