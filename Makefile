@@ -15,11 +15,11 @@ demo: $(SERVE)/.installed
 
 ## test: install everything, run every check and every test
 test: check
-	$(DEV)/bin/python -m pytest -n $(WORKERS) --dist loadgroup
+	OMP_NUM_THREADS=1 $(DEV)/bin/python -m pytest -n $(WORKERS) --dist loadgroup
 
 ## unit: the quick tests only
 unit: $(DEV)/.installed
-	$(DEV)/bin/python -m pytest -n $(WORKERS) --dist loadgroup -m "not slow"
+	OMP_NUM_THREADS=1 $(DEV)/bin/python -m pytest -n $(WORKERS) --dist loadgroup -m "not slow"
 
 ## check: formatting, lint, types, import layers
 check: $(DEV)/.installed

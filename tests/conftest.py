@@ -1,0 +1,15 @@
+"""Settings of the whole test suite."""
+
+from __future__ import annotations
+
+import os
+
+from hypothesis import settings
+
+# Two workers share two cores: libraries that start one thread per core would fight.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# Machines are shared and noisy, so no example has a time limit; the seed is fixed so that a
+# failure found on one machine is found on the next.
+settings.register_profile("sightline", deadline=None, derandomize=True)
+settings.load_profile("sightline")
