@@ -1,0 +1,212 @@
+"""Label sets: named, immutable, versioned lists of labels with their prompt templates.
+
+A store is a folder; ``<name>/<version>/`` is an artifact with ``labels.json`` in it. Saving under a
+name that exists makes the next version; a version never changes. Sets that come with Sightline
+(``imagenet``) are known in every store and their names are taken.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from types import MappingProxyType
+
+from core.artifacts import (
+    canonical_json,
+    new_artifact,
+    read_json,
+    read_manifest,
+    sha256_bytes,
+    verify_files,
+    write_json,
+)
+from core.errors import ArtifactError, LabelSetError, NotFoundError
+from core.types import JSONObject
+from zeroshot.templates import TemplateSet, check_templates, template_set, template_set_names
+from zeroshot.texts import check_labels
+
+KIND = "label-set"
+FORMAT_VERSION = 1
+LABELS_NAME = "labels.json"
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+_REFERENCE = re.compile(r"([a-z0-9][a-z0-9_-]{0,63})(?:@([1-9][0-9]{0,8}))?")
+_DATA_PATH = Path(__file__).parent / "data" / "label_sets.json"
+
+
+@dataclass(frozen=True, slots=True)
+class LabelSet:
+    """Labels and the prompts that describe them; with an encoder it becomes a classifier."""
+
+    name: str
+    version: int
+    """1 for the first; ``name@version`` means these labels for ever."""
+    labels: tuple[str, ...]
+    """Tidied, no two alike, in the order they were given."""
+    templates: TemplateSet
+    digest: str
+    """sha256 over labels and templates: equal for equal content, whatever name and version."""
+
+
+class LabelSetStore:
+    """The label sets of one folder and the built-in ones. Any thread may call it."""
+
+    def __init__(self, folder: Path) -> None:
+        """Use ``folder``, which is created by the first save."""
+        self._folder = folder
+        self._saving = threading.Lock()
+
+    def save(self, name: str, labels: Sequence[str], templates: TemplateSet) -> LabelSet:
+        """Store a new version; what equals the newest version is not stored again.
+
+        Raises:
+            LabelSetError: the name, the labels or the templates cannot be used.
+            ArtifactError: another process stored this version at the same moment; try again.
+        """
+        _check_name(name)
+        with self._saving:
+            newest = max(self._versions(name), default=0)
+            label_set = _new_label_set(name, newest + 1, check_labels(labels), templates)
+            if newest:
+                stored = self._load(name, newest)
+                if (stored.digest, stored.templates) == (label_set.digest, label_set.templates):
+                    return stored
+            self._write(label_set)
+        return label_set
+
+    def get(self, reference: str) -> LabelSet:
+        """Return ``name`` (its newest version) or ``name@version``.
+
+        Raises:
+            NotFoundError: there is none; the message names the known ones.
+            ArtifactError: its folder is damaged.
+        """
+        match = _REFERENCE.fullmatch(reference)
+        name, version = (match[1], int(match[2] or 0)) if match else (reference, 0)
+        built_in = _built_in_sets().get(name)
+        if built_in is not None and version in {0, built_in.version}:
+            return built_in
+        versions = self._versions(name) if match else ()
+        if versions and (version or versions[-1]) in versions:
+            return self._load(name, version or versions[-1])
+        raise NotFoundError(self._unknown(reference, name, versions), param="label_set")
+
+    def list(self) -> list[LabelSet]:
+        """Return the newest version of every set, the built-in ones included, by name."""
+        found = [self._load(name, self._versions(name)[-1]) for name in self._names()]
+        return sorted([*found, *_built_in_sets().values()], key=lambda item: item.name)
+
+    def _names(self) -> Sequence[str]:
+        """Return the names that have a version in the folder."""
+        if not self._folder.is_dir():
+            return []
+        names = (entry.name for entry in self._folder.iterdir() if _NAME.fullmatch(entry.name))
+        return sorted(name for name in names if self._versions(name))
+
+    def _versions(self, name: str) -> Sequence[int]:
+        """Return the stored versions of a well-formed name, oldest first."""
+        folder = self._folder / name
+        if not folder.is_dir():
+            return []
+        return sorted(int(entry.name) for entry in folder.iterdir() if entry.name.isdecimal())
+
+    def _write(self, label_set: LabelSet) -> None:
+        target = self._folder / label_set.name / str(label_set.version)
+        content: JSONObject = {
+            "name": label_set.name,
+            "version": label_set.version,
+            "labels": list(label_set.labels),
+            "template_set": label_set.templates.name,
+            "templates": list(label_set.templates.templates),
+        }
+        try:
+            with new_artifact(
+                target,
+                kind=KIND,
+                format_version=FORMAT_VERSION,
+                extra={"digest": label_set.digest},
+            ) as folder:
+                write_json(folder / LABELS_NAME, content)
+        except FileExistsError as error:
+            raise ArtifactError(
+                f"{target} was stored by another process just now; save again"
+            ) from error
+
+    def _load(self, name: str, version: int) -> LabelSet:
+        folder = self._folder / name / str(version)
+        manifest = read_manifest(folder, kind=KIND, format_version=FORMAT_VERSION)
+        verify_files(folder, manifest)
+        content = read_json(folder / LABELS_NAME)
+        labels, templates = _texts(content, "labels", folder), _texts(content, "templates", folder)
+        templates_used = _stored_templates(str(content.get("template_set")), templates)
+        return _new_label_set(name, version, check_labels(labels), templates_used)
+
+    def _unknown(self, reference: str, name: str, versions: Sequence[int]) -> str:
+        if versions:
+            stored = ", ".join(f"{name}@{version}" for version in versions)
+            return f"no label set {reference!r}; stored versions: {stored}"
+        known = ", ".join(sorted([*self._names(), *_built_in_sets()]))
+        return f"no label set {reference!r}; known: {known}"
+
+
+def _check_name(name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise LabelSetError(
+            f"name = {name!r}: expected 1 to 64 of a-z, 0-9, - and _, beginning with a letter or "
+            "digit",
+            param="name",
+        )
+    if name in _built_in_sets():
+        raise LabelSetError(
+            f"name = {name!r}: a built-in label set has this name; choose another", param="name"
+        )
+
+
+def _new_label_set(
+    name: str, version: int, labels: tuple[str, ...], templates: TemplateSet
+) -> LabelSet:
+    identity: JSONObject = {"labels": list(labels), "templates": templates.digest}
+    return LabelSet(
+        name=name,
+        version=version,
+        labels=labels,
+        templates=templates,
+        digest=sha256_bytes(canonical_json(identity)),
+    )
+
+
+def _stored_templates(name: str, texts: Sequence[str]) -> TemplateSet:
+    """Return the stored prompts under their name; they hold even if the built-in set changes."""
+    if name in template_set_names() and list(template_set(name).templates) == list(texts):
+        return template_set(name)
+    return check_templates(texts)
+
+
+def _texts(content: JSONObject, field: str, folder: Path) -> Sequence[str]:
+    values = content.get(field)
+    if not isinstance(values, list):
+        raise ArtifactError(f"{folder / LABELS_NAME} has no list {field!r}; save the set again")
+    return [str(value) for value in values]
+
+
+@cache
+def _built_in_sets() -> Mapping[str, LabelSet]:
+    """Return the sets of the package, by name.
+
+    ``imagenet`` is open_clip's ``IMAGENET_CLASSNAMES``, whose repeated "missile" and "sunglasses"
+    are kept once: 998 labels.
+    """
+    data = json.loads(_DATA_PATH.read_bytes())
+    return MappingProxyType(
+        {
+            name: _new_label_set(
+                name, 1, check_labels(item["labels"]), template_set(item["templates"])
+            )
+            for name, item in data.items()
+        }
+    )

@@ -1,0 +1,63 @@
+"""Scores of labels: from logits to probabilities, and the best labels of an image.
+
+# N = images, C = labels
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.errors import UsageError
+from core.types import FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class LabelScore:
+    """One label for one image."""
+
+    label: str
+    score: float
+    """Probability: over all labels in mode ``single``, of its own in mode ``multi``."""
+    cosine: float
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """What a classifier says of N images."""
+
+    labels: tuple[str, ...]
+    scores_NC: FloatArray
+    """Probabilities: rows sum to 1 in mode ``single``, independent ones in mode ``multi``."""
+    cosines_NC: FloatArray
+
+    def top(self, image: int, k: int) -> tuple[LabelScore, ...]:
+        """Return the best ``k`` labels of an image: score, then cosine, then order of the labels.
+
+        Raises:
+            UsageError: k is below 1.
+        """
+        if k < 1:
+            raise UsageError(f"top_k = {k}: expected 1 or more", param="top_k")
+        scores_C, cosines_C = self.scores_NC[image], self.cosines_NC[image]
+        order_C = np.lexsort((-cosines_C, -scores_C))[:k]
+        return tuple(
+            LabelScore(self.labels[c], float(scores_C[c]), float(cosines_C[c])) for c in order_C
+        )
+
+
+def softmax(logits_NC: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the softmax of each row; any finite logits are fine."""
+    shifted_NC = np.exp(logits_NC - logits_NC.max(axis=1, keepdims=True))
+    softmax_NC: NDArray[np.float64] = shifted_NC / shifted_NC.sum(axis=1, keepdims=True)
+    return softmax_NC
+
+
+def sigmoid(logits_NC: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return 1 / (1 + exp(-z)) of each logit; any finite logits are fine."""
+    # exp of -|z| cannot overflow.
+    small_NC = np.exp(-np.abs(logits_NC))
+    sigmoid_NC: NDArray[np.float64] = np.where(logits_NC >= 0.0, 1.0, small_NC) / (1.0 + small_NC)
+    return sigmoid_NC
