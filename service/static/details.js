@@ -1,0 +1,174 @@
+/** One picture large: what is known of it, why it was found, and what is near to it. */
+
+import { isSuperseded, search } from "./api.js";
+import { byId, element, isTyping } from "./dom.js";
+import { routeAddress } from "./route.js";
+import { idTerm } from "./terms.js";
+import { captionOf } from "./tile.js";
+
+const NEIGHBOURS = 8;
+const COPIED_MS = 1600;
+
+/** The dialog over the grid. */
+export class Details {
+  /**
+   * @param {{onStep: (id: string) => void, onClose: () => void, onMore: (id: string) => void,
+   *   onLess: (id: string) => void}} actions
+   */
+  constructor(actions) {
+    this.actions = actions;
+    this.dialog = byId("details");
+    this.id = null;
+    this.steps = { previous: null, next: null };
+    this.#listen();
+  }
+
+  /**
+   * Show a picture.
+   *
+   * @param {string} id
+   * @param {{hit: object|null, previous?: object|null, next?: object|null,
+   *   canPush: boolean}} context `hit` is null until it is known; `canPush` when there is a
+   *   query to push away from
+   */
+  show(id, { hit, previous = null, next = null, canPush }) {
+    this.id = id;
+    this.steps = { previous, next };
+    byId("details-previous").hidden = !previous;
+    byId("details-next").hidden = !next;
+    byId("details-less").hidden = !canPush;
+    byId("details-copy-text").textContent = "Copy link";
+    this.#describe(hit ?? { id, caption: "Loading" });
+    if (!this.dialog.open) this.dialog.showModal();
+    if (hit) this.#showNeighbours(id);
+  }
+
+  /**
+   * Say that the picture could not be had.
+   *
+   * @param {Error} error
+   */
+  fail(error) {
+    byId("details-caption").textContent = error.message;
+  }
+
+  /** Close the dialog. */
+  hide() {
+    this.id = null;
+    this.request?.abort();
+    if (this.dialog.open) this.dialog.close();
+  }
+
+  #listen() {
+    const press = (id, run) => byId(id).addEventListener("click", run);
+    press("details-close", () => this.actions.onClose());
+    press("details-more", () => this.actions.onMore(this.id));
+    press("details-less", () => this.actions.onLess(this.id));
+    press("details-copy", () => this.#copyLink());
+    press("details-previous", () => this.#step("previous"));
+    press("details-next", () => this.#step("next"));
+    this.dialog.addEventListener("cancel", (event) => {
+      event.preventDefault();
+      this.actions.onClose();
+    });
+    this.dialog.addEventListener("click", (event) => {
+      if (event.target === this.dialog) this.actions.onClose();
+    });
+    this.dialog.addEventListener("keydown", (event) => this.#onKey(event));
+  }
+
+  #onKey(event) {
+    if (isTyping(event.target)) return;
+    if (event.key === "ArrowLeft") this.#step("previous");
+    if (event.key === "ArrowRight") this.#step("next");
+    if (event.key === "m") this.actions.onMore(this.id);
+  }
+
+  #step(side) {
+    const hit = this.steps[side];
+    if (hit) this.actions.onStep(hit.id);
+  }
+
+  #describe(hit) {
+    const caption = captionOf(hit);
+    const image = byId("details-image");
+    image.alt = caption;
+    if (hit.image_url) image.src = hit.image_url;
+    else image.removeAttribute("src");
+    byId("details-caption").textContent = caption;
+    byId("details-original").href = hit.image_url ?? "#";
+    byId("details-score").replaceChildren(...scoreParts(hit));
+    byId("details-facts").replaceChildren(...facts(hit));
+    const why = byId("details-why");
+    why.hidden = !hit.terms?.length;
+    why.replaceChildren(...(hit.terms?.length ? contributions(hit.terms) : []));
+  }
+
+  async #showNeighbours(id) {
+    this.request?.abort();
+    this.request = new AbortController();
+    const { signal } = this.request;
+    const area = byId("details-near");
+    area.hidden = true;
+    try {
+      const query = idTerm(id, 1);
+      const request = { query, image: null, k: NEIGHBOURS + 1, cursor: null, explain: false };
+      const { hits } = await search({ ...request, signal });
+      const others = hits.filter((hit) => hit.id !== id).slice(0, NEIGHBOURS);
+      byId("details-neighbours").replaceChildren(...others.map((hit) => this.#neighbour(hit)));
+      area.hidden = !others.length;
+    } catch (error) {
+      // The picture itself is there; without its neighbours the panel is only shorter.
+      if (!isSuperseded(error)) area.hidden = true;
+    }
+  }
+
+  #neighbour(hit) {
+    const caption = captionOf(hit);
+    const picture = element("img", { src: hit.thumbnail_url, alt: caption, title: caption });
+    const onclick = () => this.actions.onStep(hit.id);
+    return element("li", {}, element("button", { type: "button", onclick }, picture));
+  }
+
+  async #copyLink() {
+    const text = byId("details-copy-text");
+    const address = new URL(routeAddress({ item: this.id }), window.location.href).href;
+    try {
+      await navigator.clipboard.writeText(address);
+      text.textContent = "Copied";
+    } catch {
+      // Browsers refuse the clipboard to pages without TLS that are not on this machine.
+      window.prompt("Copy this link", address);
+    }
+    setTimeout(() => {
+      text.textContent = "Copy link";
+    }, COPIED_MS);
+  }
+}
+
+function scoreParts({ score, confidence }) {
+  if (typeof score !== "number") return [];
+  const parts = [element("span", {}, "Score "), element("b", {}, score.toFixed(4))];
+  if (typeof confidence !== "number") return parts;
+  const percent = `${Math.round(confidence * 100)} %`;
+  return [...parts, element("span", {}, ", confidence "), element("b", {}, percent)];
+}
+
+function facts({ id, metadata = {} }) {
+  return Object.entries({ id, ...metadata }).flatMap(([name, value]) => {
+    const text = typeof value === "string" ? value : JSON.stringify(value);
+    return [element("dt", {}, name), element("dd", {}, text)];
+  });
+}
+
+function contributions(terms) {
+  const largest = Math.max(...terms.map(({ contribution }) => Math.abs(contribution)), 1e-9);
+  const rows = terms.map(({ term, contribution }) => {
+    const bar = element("span", { class: "why-bar", "aria-hidden": "true" });
+    bar.style.setProperty("--share", (Math.abs(contribution) / largest).toFixed(3));
+    bar.dataset.sign = contribution < 0 ? "minus" : "plus";
+    const value = `${contribution < 0 ? "\u2212" : "+"}${Math.abs(contribution).toFixed(3)}`;
+    return element("li", {}, element("span", {}, term), bar, element("b", {}, value));
+  });
+  return [element("h3", {}, "Why this picture"), element("ul", {}, ...rows)];
+}

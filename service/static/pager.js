@@ -1,0 +1,79 @@
+/** Endless scroll: asks for the next page when the end comes near, by button where it cannot. */
+
+import { isSuperseded } from "./api.js";
+
+const AHEAD = "900px";
+
+/** Loads page after page by cursor. */
+export class Pager {
+  /**
+   * @param {HTMLElement} area at the end of the list, with the button inside
+   * @param {HTMLButtonElement} button
+   * @param {(error: Error) => void} onError
+   */
+  constructor(area, button, onError) {
+    this.area = area;
+    this.button = button;
+    this.onError = onError;
+    this.load = null;
+    this.isBusy = false;
+    button.addEventListener("click", () => this.#next());
+    this.observer = new IntersectionObserver((entries) => this.#onSight(entries), {
+      rootMargin: `0px 0px ${AHEAD} 0px`,
+    });
+    this.observer.observe(area);
+  }
+
+  /** Stop: there is no list, or a new one is on its way. */
+  stop() {
+    this.start(null, null);
+  }
+
+  /**
+   * Go on from a cursor.
+   *
+   * @param {string|null} cursor `null` on the last page
+   * @param {((cursor: string) => Promise<string|null>)|null} load shows a page, returns the next
+   *   cursor
+   */
+  start(cursor, load) {
+    this.cursor = cursor;
+    this.load = load;
+    this.isBusy = false;
+    this.#update();
+  }
+
+  #onSight(entries) {
+    if (entries.some((entry) => entry.isIntersecting)) this.#next();
+  }
+
+  async #next() {
+    if (!this.load || !this.cursor || this.isBusy) return;
+    const { load } = this;
+    this.isBusy = true;
+    this.#update();
+    try {
+      const cursor = await load(this.cursor);
+      if (load !== this.load) return;
+      this.start(cursor, load);
+      this.#lookAgain();
+    } catch (error) {
+      if (isSuperseded(error) || load !== this.load) return;
+      this.isBusy = false;
+      this.#update();
+      this.onError(error);
+    }
+  }
+
+  /** The observer reports changes only; a short page can leave the end in sight. */
+  #lookAgain() {
+    this.observer.unobserve(this.area);
+    this.observer.observe(this.area);
+  }
+
+  #update() {
+    this.area.hidden = !this.cursor;
+    this.button.disabled = this.isBusy;
+    this.button.textContent = this.isBusy ? "Loading" : "More pictures";
+  }
+}

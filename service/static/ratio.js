@@ -1,0 +1,44 @@
+/** Width over height of thumbnails, known before a tile is placed, so that nothing jumps. */
+
+const UNKNOWN = 4 / 3;
+const NARROWEST = 0.55;
+const WIDEST = 2.4;
+const LONGEST_WAIT_MS = 700;
+
+/**
+ * Return the ratio of each thumbnail, loading those whose size the service did not tell.
+ *
+ * @param {{thumbnail_url: string, width?: number, height?: number}[]} items
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<number[]>} between narrow and wide enough for a row; the picture is cropped
+ *   to it where it is beyond
+ */
+export async function thumbnailRatios(items, signal) {
+  const ratios = await Promise.all(items.map(ratioOf));
+  signal?.throwIfAborted();
+  return ratios;
+}
+
+async function ratioOf({ thumbnail_url: address, width, height }) {
+  if (width && height) return within(width / height);
+  return Promise.race([loadedRatio(address), patience()]);
+}
+
+function loadedRatio(address) {
+  return new Promise((resolve) => {
+    const probe = new Image();
+    probe.onload = () => resolve(within(probe.naturalWidth / probe.naturalHeight));
+    probe.onerror = () => resolve(UNKNOWN);
+    probe.src = address;
+  });
+}
+
+function patience() {
+  return new Promise((resolve) => {
+    setTimeout(() => resolve(UNKNOWN), LONGEST_WAIT_MS);
+  });
+}
+
+function within(ratio) {
+  return Math.min(WIDEST, Math.max(NARROWEST, ratio || UNKNOWN));
+}

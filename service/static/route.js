@@ -1,0 +1,89 @@
+/**
+ * The address of the page: which view, which query, which open picture. It is the one place
+ * where that state lives, so links can be shared and the back button works.
+ *
+ * @typedef {{view: "search"|"label", query: string, item: string|null}} Route
+ */
+
+/**
+ * Read the address bar.
+ *
+ * @returns {Route}
+ */
+export function readRoute() {
+  const parameters = new URLSearchParams(window.location.search);
+  return {
+    view: parameters.get("view") === "label" ? "label" : "search",
+    query: parameters.get("q") ?? "",
+    item: parameters.get("item"),
+  };
+}
+
+/**
+ * Return the address of a route.
+ *
+ * @param {Partial<Route>} route
+ * @returns {string}
+ */
+export function routeAddress({ view = "search", query = "", item = null }) {
+  const parameters = new URLSearchParams();
+  if (view === "label") parameters.set("view", "label");
+  if (query) parameters.set("q", query);
+  if (item) parameters.set("item", item);
+  const text = parameters.toString();
+  return text ? `/?${text}` : "/";
+}
+
+/** Moves between routes and tells the page about it. */
+export class Router {
+  /** @param {(route: Route, state: object) => void} show called on every change of the address */
+  constructor(show) {
+    this.show = show;
+    window.addEventListener("popstate", () => this.refresh());
+  }
+
+  /** @returns {object} what was kept beside the address, such as the key of a query picture */
+  get state() {
+    return window.history.state ?? {};
+  }
+
+  /** Show what the address says. */
+  refresh() {
+    this.show(readRoute(), this.state);
+  }
+
+  /**
+   * Go to a route.
+   *
+   * @param {Partial<Route>} route
+   * @param {{replace?: boolean, state?: object}} [options] `replace` makes no step to go back to
+   */
+  go(route, { replace = false, state = {} } = {}) {
+    const address = routeAddress(route);
+    if (replace) window.history.replaceState(state, "", address);
+    else window.history.pushState(state, "", address);
+    this.refresh();
+  }
+
+  /** Let plain clicks on links of the page change the view without loading it again. */
+  interceptLinks() {
+    document.addEventListener("click", (event) => {
+      const link = event.target instanceof Element ? event.target.closest("a[href]") : null;
+      if (!link || !isPlainClick(event) || !isPage(link)) return;
+      event.preventDefault();
+      window.history.pushState({}, "", link.href);
+      this.refresh();
+      window.scrollTo({ top: 0 });
+    });
+  }
+}
+
+function isPlainClick(event) {
+  const modified = event.metaKey || event.ctrlKey || event.shiftKey || event.altKey;
+  return event.button === 0 && !modified && !event.defaultPrevented;
+}
+
+function isPage(link) {
+  const { origin, pathname } = window.location;
+  return link.origin === origin && link.pathname === pathname && !link.hash && !link.target;
+}

@@ -1,0 +1,48 @@
+/** The status line: what is served, and whether it answers. */
+
+import { getGallery, getModels } from "./api.js";
+
+/**
+ * Ask the service what it serves and write it into the status line.
+ *
+ * @param {HTMLElement} line
+ * @returns {Promise<number|null>} number of pictures; null when the service does not say
+ */
+export async function showStatus(line) {
+  const [gallery, models] = await Promise.allSettled([getGallery(), getModels()]);
+  const text = line.querySelector(".status-text");
+  if (gallery.status === "rejected") {
+    line.dataset.state = "down";
+    text.textContent = "Not ready";
+    line.title = gallery.reason.message;
+    return null;
+  }
+  const { count } = gallery.value;
+  const model = modelName(gallery.value, models);
+  line.dataset.state = "up";
+  text.textContent = [pictures(count), model].filter(Boolean).join(" \u00b7 ");
+  line.title = describe(gallery.value, model);
+  return count;
+}
+
+/**
+ * Return a number of pictures in words.
+ *
+ * @param {number} count
+ * @returns {string}
+ */
+export function pictures(count) {
+  return `${count.toLocaleString("en")} ${count === 1 ? "picture" : "pictures"}`;
+}
+
+function modelName(gallery, models) {
+  const named = models.status === "fulfilled" ? models.value.data?.[0]?.id : null;
+  return gallery.name ?? named ?? gallery.model ?? "";
+}
+
+function describe(gallery, model) {
+  const facts = [`model ${model}`];
+  if (gallery.dimension) facts.push(`${gallery.dimension} dimensions`);
+  if (typeof gallery.index === "string") facts.push(`index ${gallery.index}`);
+  return facts.join(", ");
+}
