@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from cli.output import note, print_lines
+
+if TYPE_CHECKING:
+    from service.settings import Settings
 
 
 @click.command(name="serve")
@@ -53,10 +58,19 @@ def command(
     if print_config:
         print_lines(as_toml(settings).splitlines())
         return
-    from service.server import run_server
-
     note(f"Opening {settings.gallery} ...")
     run_server(settings, on_ready=_announce)
+
+
+def run_server(settings: Settings, *, on_ready: Callable[[str], None] | None = None) -> None:
+    """Serve until SIGTERM or Ctrl-C; ``on_ready`` is called with the address once it answers.
+
+    Raises:
+        SightlineError: the port is taken, or the model or the gallery cannot be opened.
+    """
+    from service import server
+
+    server.run_server(settings, on_ready=on_ready)
 
 
 def _announce(address: str) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from index.gallery import NewImage
 
+from core.artifacts import canonical_json, sha256_bytes
 from core.errors import SightlineError, UsageError
 from core.types import JSONObject, JSONValue
 from service.engine import Engine
@@ -94,6 +95,18 @@ def add_items(engine: Engine, pending: Sequence[PendingItem]) -> JSONObject:
         shown = None if error is None else error_object(error, param=item.param)
         results.append({"id": item_id, "status": status, "error": shown})
     return {"results": results}
+
+
+def digest_of(pending: Sequence[PendingItem]) -> str:
+    """Return a digest of what a request asks to add: images, ids, captions and metadata."""
+    parts: list[JSONValue] = []
+    for item in pending:
+        data = item.data if isinstance(item.data, bytes) else str(item.data).encode()
+        known: JSONObject = item.fields.model_dump(
+            mode="json", include={"id", "caption", "metadata"}
+        )
+        parts.append({"image": sha256_bytes(data), **known})
+    return sha256_bytes(canonical_json(parts))
 
 
 def _decoded(text: str | None, param: str, limit_bytes: int) -> bytes | SightlineError:

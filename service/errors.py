@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from core.errors import (
+    ArtifactError,
     BusyError,
     ConflictError,
     DeadlineError,
@@ -42,6 +43,7 @@ STATUSES: tuple[tuple[type[SightlineError], int, str], ...] = (
     (NotReadyError, 503, "not_ready"),
     (StorageFullError, 507, "storage"),
     (StorageError, 503, "storage"),
+    (ArtifactError, 503, "storage"),
     (EncoderError, 503, "encoder"),
     (UsageError, 400, "invalid_request"),
 )
@@ -137,7 +139,11 @@ def install_error_handlers(app: FastAPI, *, retry_after_s: int) -> None:
 
     async def schema_error(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError | ValidationError)
-        return _answer(request, validation_error(error.errors()), retry_after_s)
+        problems = error.errors()
+        if isinstance(error, RequestValidationError):
+            # FastAPI puts the part of the request first: query, path, body.
+            problems = [{**problem, "loc": problem["loc"][1:]} for problem in problems]
+        return _answer(request, validation_error(problems), retry_after_s)
 
     async def http_error(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
@@ -178,6 +184,11 @@ def _place(problem: Mapping[str, object]) -> str:
     for part in location if isinstance(location, tuple | list) else ():
         if isinstance(part, int):
             text += f"[{part}]"
-        elif part not in {"body", "query", "path"} or text:
+        elif not _is_union_tag(str(part)):
             text += f".{part}" if text else str(part)
     return text
+
+
+def _is_union_tag(part: str) -> bool:
+    """Return whether a part of a location is pydantic's name for one choice of a union."""
+    return part == "str" or "[" in part

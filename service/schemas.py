@@ -34,12 +34,12 @@ class ImageInputs(Body):
     image_url: Images | None = Field(None, description="refused: fetching is switched off")
 
 
-class Abstain(Body):
+class AbstainRequest(Body):
     """When to give no label; each threshold that is set must be reached by the best label."""
 
-    min_prob: Probability | None = Field(None, description="least score")
+    min_score: Probability | None = Field(None, description="least score of the best label")
     min_cosine: Annotated[float, Field(ge=-1.0, le=1.0)] | None = Field(
-        None, description="least cosine"
+        None, description="least cosine of the best label"
     )
     min_margin: Probability | None = Field(
         None, description="least distance between the two best scores"
@@ -60,9 +60,9 @@ class ClassifyRequest(ImageInputs):
         "single", description="single: one label fits; multi: each label has its own probability"
     )
     top_k: int = Field(5, ge=1, description="labels in the answer")
-    abstain: Abstain | None = None
+    abstain: AbstainRequest | None = None
     temperature: Annotated[float, Field(gt=0.0)] | None = Field(
-        None, description="softmax temperature; the model's own when absent"
+        None, description="divides the logits: above 1 makes the scores less sure"
     )
 
     model_config = ConfigDict(

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 from index.filters import parse_filter
-from index.query import Query, Term, parse_query
+from index.items import TermContribution
+from index.query import MOST_TERMS, Query, Term, parse_query
 
 from core.errors import QueryError, SightlineError
 from core.types import FloatArray, JSONObject, JSONValue
@@ -33,7 +34,7 @@ def search(engine: Engine, fields: SearchRequest, files: Sequence[bytes]) -> JSO
             f"k = {fields.k}, the limit is {settings.max_k}; page on with the cursor", param="k"
         )
     terms = query_terms(engine, fields, files)
-    check_count(len(terms), limit=settings.max_terms, what="query terms", param="query")
+    check_count(len(terms), limit=MOST_TERMS, what="query terms", param="query")
     query = Query(
         terms=tuple(_embedded(engine, terms)),
         k=fields.k,
@@ -54,7 +55,7 @@ def search(engine: Engine, fields: SearchRequest, files: Sequence[bytes]) -> JSO
             "metadata": hit.metadata,
             "image_url": image_url(hit.id),
             "thumbnail_url": thumbnail_url(hit.id),
-            "terms": hit.terms,
+            "terms": _contributions(hit.terms, terms),
         }
         for hit in found.hits
     ]
@@ -95,6 +96,23 @@ def query_terms(engine: Engine, fields: SearchRequest, files: Sequence[bytes]) -
             param="query",
         )
     return terms
+
+
+def _contributions(
+    parts: Sequence[TermContribution] | None, terms: Sequence[Term]
+) -> list[JSONValue] | None:
+    """Return what each term gave to a hit; images are named as such, not as their vectors."""
+    if parts is None:
+        return None
+    return [
+        {
+            "term": term.label,
+            "weight": part.weight,
+            "cosine": round(part.cosine, _DIGITS),
+            "contribution": round(part.contribution, _DIGITS),
+        }
+        for part, term in zip(parts, terms, strict=True)
+    ]
 
 
 def _term(engine: Engine, term: QueryTerm, param: str) -> Term:

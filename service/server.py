@@ -104,19 +104,17 @@ def _uvicorn_config(settings: Settings, engine: Engine, metrics: Metrics) -> uvi
     )
 
 
-@contextmanager
-def _bound_socket(settings: Settings) -> Iterator[socket.socket]:
+def _bound_socket(settings: Settings) -> socket.socket:
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
         # A restart need not wait for the old connections to be forgotten by the system.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((settings.host, settings.port))
-        yield listener
     except OSError as error:
-        raise _bind_error(settings, error) from error
-    finally:
         listener.close()
+        raise _bind_error(settings, error) from error
+    return listener
 
 
 def _bind_error(settings: Settings, error: OSError) -> Exception:

@@ -18,6 +18,7 @@ from core.log import LogFormat
 from core.types import JSONObject
 from encoders.loading import Device, Runtime
 from encoders.openvino_runtime import Precision
+from index.query import MOST_K
 
 ENVIRONMENT_PREFIX = "SIGHTLINE_"
 FOREIGN_VARIABLES = frozenset({"SIGHTLINE_DEBUG"})
@@ -72,16 +73,10 @@ class Settings:
     """Images of one request."""
     max_texts: int = 2048
     """Texts of one embedding request; the limit of the OpenAI API."""
-    max_text_chars: int = 8192
+    max_text_chars: int = 4096
     """Characters of one text or query; models read at most a few hundred."""
-    max_terms: int = 32
-    """Terms of one query."""
     max_k: int = 1000
-    """Hits of one search, and items of one page of a listing."""
-    max_labels: int = 1000
-    """Labels of one classifier."""
-    max_templates: int = 100
-    """Prompt templates of one classifier; the largest built-in set has 80."""
+    """Hits of one search, and items of one page of a listing; at most 1000."""
     max_prompts: int = 20_000
     """Labels times templates of one classifier: the texts that have to be embedded for it."""
     max_batch_images: int = 16
@@ -126,6 +121,8 @@ class Settings:
                 raise ConfigError(f"{field.name} = {value}: expected a number above 0")
         if self.port > _LARGEST_PORT:
             raise ConfigError(f"port = {self.port}: expected at most {_LARGEST_PORT}")
+        if self.max_k > MOST_K:
+            raise ConfigError(f"max_k = {self.max_k}: expected at most {MOST_K}")
         if not self.image_formats:
             raise ConfigError("image_formats is empty: name at least one, for example JPEG")
 

@@ -11,7 +11,13 @@ from starlette.responses import Response
 from core.errors import UsageError
 from core.types import JSONObject
 from service.access import check_count, engine_of, writable_engine_of
-from service.adding import PendingItem, add_items, pending_from_form, pending_from_json
+from service.adding import (
+    PendingItem,
+    add_items,
+    digest_of,
+    pending_from_form,
+    pending_from_json,
+)
 from service.engine import Engine
 from service.errors import out_of_range
 from service.item_links import item_object
@@ -42,11 +48,12 @@ _WRITE_ERRORS = (400, 403, 404, 413, 415, 422, 429, 503, 504, 507)
     responses=answers(_ADDED, errors=_WRITE_ERRORS),
 )
 async def post_items(request: Request) -> Response:
-    """Add or replace items; what is acknowledged is durable and searchable, a bad one harms none."""
+    """Add or replace items; what is acknowledged is durable and searchable."""
     engine = writable_engine_of(request)
     pending = await _read_pending(request, engine)
     check_count(len(pending), limit=engine.settings.max_images, what="images", param="items")
-    return json_response(await engine.workers.run(add_items, engine, pending))
+    key = request.headers.get("idempotency-key")
+    return json_response(await engine.workers.run(_add, engine, pending, key))
 
 
 @router.get(
@@ -128,6 +135,12 @@ async def _read_pending(request: Request, engine: Engine) -> list[PendingItem]:
         return pending_from_form(form.fields, form.images)
     upload = await read_upload(request, AddRequest, engine.settings)
     return pending_from_json(upload.fields, limit_bytes=engine.settings.max_image_bytes)
+
+
+def _add(engine: Engine, pending: list[PendingItem], key: str | None) -> JSONObject:
+    if key is None:
+        return add_items(engine, pending)
+    return engine.idempotency.once(key, digest_of(pending), lambda: add_items(engine, pending))
 
 
 def _delete(engine: Engine, fields: DeleteRequest) -> JSONObject:
