@@ -1,12 +1,13 @@
 """The runtime without torch: exported ONNX towers run by OpenVINO on the CPU.
 
-# N = items, D = embedding dimension, S = image size
+# N = items, S = image size
 """
 
 from __future__ import annotations
 
+import importlib
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
@@ -16,10 +17,9 @@ from numpy.typing import NDArray
 
 from core.errors import EncoderError
 from core.types import FloatArray, PixelArray
-from encoders.chunks import embed_pixels, embed_texts
 from encoders.folder import IMAGE_ONNX_NAME, TEXT_ONNX_NAME, TOKENIZER_NAME, ModelFolder
-from encoders.preprocessing import Preprocessing
-from encoders.tokenizer import TextTokenizer, TokenBatch
+from encoders.tokenizer import TokenBatch
+from encoders.two_towers import TwoTowerEncoder
 
 Precision = Literal["float32", "bfloat16"]
 
@@ -27,7 +27,7 @@ _HINTS: dict[Precision, str] = {"float32": "f32", "bfloat16": "bf16"}
 _TELEMETRY_PACKAGE = "openvino_telemetry"
 
 
-class OpenVINOEncoder:
+class OpenVINOEncoder(TwoTowerEncoder):
     """A model folder run by OpenVINO; an ``Encoder`` (one thread at a time)."""
 
     def __init__(
@@ -54,6 +54,7 @@ class OpenVINOEncoder:
                 f"{folder.path} has no {IMAGE_ONNX_NAME} and {TEXT_ONNX_NAME}; export it: "
                 f"sightline models export local-dir:{folder.path} --out NEW_FOLDER"
             )
+        super().__init__(folder.spec, (folder.path / TOKENIZER_NAME).read_bytes())
         openvino = import_openvino()
         # Two first conversions at once, in two threads, hang OpenVINO's Python module for ever.
         openvino.Tensor(np.zeros(1, np.float32))
@@ -62,71 +63,15 @@ class OpenVINOEncoder:
         settings = _settings(precision, threads, cache_folder)
         self._image_tower = _compile(core, folder.path / IMAGE_ONNX_NAME, settings)
         self._text_tower = _compile(core, folder.path / TEXT_ONNX_NAME, settings)
-        definition = (folder.path / TOKENIZER_NAME).read_bytes()
-        self._tokenizer = TextTokenizer(definition, folder.spec.text)
-        self._spec = folder.spec
-        self._encoder_id = folder.encoder_id
-
-    @property
-    def encoder_id(self) -> str:
-        """Digest of weights, preprocessing and tokenizer."""
-        return self._encoder_id
-
-    @property
-    def name(self) -> str:
-        """The name in the spec."""
-        return self._spec.name
-
-    @property
-    def dim(self) -> int:
-        """D, the embedding dimension."""
-        return self._spec.dim
-
-    @property
-    def preprocessing(self) -> Preprocessing:
-        """How image bytes become the pixels that ``encode_images`` takes."""
-        return self._spec.preprocessing
-
-    @property
-    def logit_scale(self) -> float:
-        """The learned inverse temperature, exponentiated."""
-        return self._spec.logit_scale
-
-    @property
-    def logit_bias(self) -> float:
-        """The learned bias, 0.0 for softmax-trained models."""
-        return self._spec.logit_bias
-
-    def encode_images(self, pixels_NSS3: PixelArray) -> FloatArray:
-        """Return the (N, D) embeddings of preprocessed uint8 pixels (N, S, S, 3).
-
-        Raises:
-            EncoderError: the shape does not fit the model, or the output is not finite.
-        """
-        return embed_pixels(
-            pixels_NSS3,
-            lambda chunk: _run(self._image_tower, {"pixels": chunk}),
-            image_size=self.preprocessing.image_size,
-            dim=self.dim,
-        )
-
-    def encode_texts(self, texts: Sequence[str]) -> FloatArray:
-        """Return the (N, D) embeddings of texts; over-long texts are truncated.
-
-        Raises:
-            EncoderError: the output is not finite.
-        """
-        return embed_texts(texts, self._run_text, tokenizer=self._tokenizer, dim=self.dim)
-
-    def count_tokens(self, texts: Sequence[str]) -> list[int]:
-        """Return how many tokens each text has, special tokens included, before truncation."""
-        return self._tokenizer.count_tokens(texts)
 
     def close(self) -> None:
         """Release the towers; later calls are an error."""
         self._image_tower = self._text_tower = None
 
-    def _run_text(self, batch: TokenBatch) -> FloatArray:
+    def _run_images(self, pixels_NSS3: PixelArray) -> FloatArray:
+        return _run(self._image_tower, {"pixels": pixels_NSS3})
+
+    def _run_texts(self, batch: TokenBatch) -> FloatArray:
         inputs = {"input_ids": batch.input_ids_NL, "attention_mask": batch.attention_mask_NL}
         return _run(self._text_tower, inputs)
 
@@ -142,7 +87,7 @@ def import_openvino() -> ModuleType:
         # None makes the import of the package fail, for which OpenVINO has a silent stand-in.
         sys.modules[_TELEMETRY_PACKAGE] = None  # type: ignore[assignment]  # documented by Python
     try:
-        import openvino
+        openvino = importlib.import_module("openvino")
     except ImportError as error:
         raise EncoderError(
             f"OpenVINO cannot be imported ({error}); install it: pip install 'sightline[serve]'"

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from tokenizers import Tokenizer
+from tokenizers import Encoding, Tokenizer
 
 from core.errors import ArtifactError
 from core.types import IdArray
@@ -45,14 +45,23 @@ class TextTokenizer:
         # What the file says of cutting and padding yields to the spec.
         tokenizer.no_padding()
         tokenizer.no_truncation()
-        self._counter = tokenizer
-        self._tokenizer = Tokenizer.from_str(tokenizer.to_str())
-        self._tokenizer.enable_truncation(spec.context_length)
+        self._tokenizer = tokenizer
+        self._special_tokens = tokenizer.num_special_tokens_to_add(is_pair=False)
+        if spec.context_length <= self._special_tokens:
+            raise ArtifactError(
+                f"context_length = {spec.context_length} leaves no room for a token beside the "
+                f"{self._special_tokens} special ones; export the model again"
+            )
         self._spec = spec
 
     def token_ids(self, texts: Sequence[str]) -> list[list[int]]:
         """Return the ids of each text, special tokens included, cut to the context length."""
-        return [encoding.ids for encoding in self._tokenizer.encode_batch_fast(self._clean(texts))]
+        room = self._spec.context_length - self._special_tokens
+        encodings = self._encode(texts)
+        for encoding in encodings:
+            # Cut before the special tokens are added, so that the last of them stays.
+            encoding.truncate(room)
+        return [self._tokenizer.post_process(encoding).ids for encoding in encodings]
 
     def pad(self, token_ids: Sequence[Sequence[int]]) -> TokenBatch:
         """Return one batch of the given ids, as long as its longest or as the whole context."""
@@ -72,9 +81,9 @@ class TextTokenizer:
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Return how many tokens each text has, special tokens included, before it is cut."""
-        return [
-            len(encoding.ids) for encoding in self._counter.encode_batch_fast(self._clean(texts))
-        ]
+        return [len(encoding.ids) + self._special_tokens for encoding in self._encode(texts)]
 
-    def _clean(self, texts: Sequence[str]) -> list[str]:
-        return [clean_text(text, self._spec.cleaning) for text in texts]
+    def _encode(self, texts: Sequence[str]) -> list[Encoding]:
+        """Return the tokens of the cleaned texts without special tokens."""
+        cleaned = [clean_text(text, self._spec.cleaning) for text in texts]
+        return self._tokenizer.encode_batch_fast(cleaned, add_special_tokens=False)

@@ -1,0 +1,198 @@
+"""``sightline models``: list, show, verify and export models."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import click
+
+from cli.output import note, print_json, print_lines, print_table
+from core.types import JSONObject, JSONValue
+
+if TYPE_CHECKING:
+    from encoders.folder import ModelFolder
+    from encoders.parity import ParityReport
+
+
+@click.group()
+def command() -> None:
+    r"""List, show, verify and export models.
+
+    \b
+    Examples:
+      sightline models list
+      sightline models show models/vit-b-32
+      sightline models verify models/vit-b-32
+      sightline models export ViT-B-32/laion2b_s34b_b79k --out models/vit-b-32
+    """
+
+
+@command.command("list")
+@click.option(
+    "--folder", type=click.Path(path_type=Path), default=Path("models"), show_default=True
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def list_models(folder: Path, *, as_json: bool) -> None:
+    r"""List the model folders inside FOLDER and the starter model.
+
+    Nothing is verified: use ``verify`` for that.
+
+    \b
+    Examples:
+      sightline models list
+      sightline models list --folder /srv/models --json
+    """
+    from encoders.folder import is_model_folder
+    from encoders.loading import STARTER_MODEL
+
+    inside = sorted(folder.iterdir()) if folder.is_dir() else []
+    paths = [path for path in (STARTER_MODEL, *inside) if is_model_folder(path)]
+    rows = [_row(path) for path in paths]
+    if as_json:
+        print_json(cast("JSONValue", rows))
+    elif rows:
+        header = ("name", "encoder id", "dim", "pixels", "path")
+        keys = ("name", "encoder_id", "dim", "image_size", "path")
+        print_table(header, [[str(row[key]) for key in keys] for row in rows])
+    else:
+        note(f"no model folders in {folder}")
+
+
+@command.command("show")
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def show(path: Path, *, as_json: bool) -> None:
+    r"""Show what the model folder PATH holds.
+
+    \b
+    Examples:
+      sightline models show models/vit-b-32
+      sightline models show models/vit-b-32 --json
+    """
+    from encoders.folder import open_model_folder
+
+    description = _description(open_model_folder(path))
+    if as_json:
+        print_json(description)
+        return
+    print_lines(f"{key}: {_text(value)}" for key, value in description.items())
+
+
+@command.command("verify")
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def verify(path: Path, *, as_json: bool) -> None:
+    r"""Check every file of the model folder PATH against its digest, and the encoder id.
+
+    \b
+    Examples:
+      sightline models verify models/vit-b-32
+    """
+    from encoders.folder import open_model_folder
+
+    folder = open_model_folder(path)
+    if as_json:
+        files = sorted(folder.manifest.files)
+        print_json({"path": str(path), "encoder_id": folder.encoder_id, "files": [*files]})
+        return
+    print_lines([f"{path}: {len(folder.manifest.files)} files, encoder id {folder.encoder_id}: ok"])
+
+
+@command.command("export")
+@click.argument("source")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="New model folder.")
+@click.option("--name", help="What the model is called; by default what the source calls it.")
+@click.option("--license", "license_", default="", help="Licence of the weights.")
+@click.option("--image-size", type=int, help="Side of the pictures, where it is to differ.")
+@click.option(
+    "--tolerance",
+    type=click.FloatRange(0.0, 1.0),
+    default=0.999,
+    show_default=True,
+    help="Lowest cosine to the source that any sample may have.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def export(
+    source: str,
+    *,
+    out: Path,
+    name: str | None,
+    license_: str,
+    image_size: int | None,
+    tolerance: float,
+    as_json: bool,
+) -> None:
+    r"""Write any open_clip model as a model folder that runs without torch.
+
+    SOURCE is NAME/TAG, NAME:/path/weights, local-dir:/path or hf-hub:org/name. The folder is
+    written only if its embeddings agree with open_clip's own. Needs the extra ``train``.
+
+    \b
+    Examples:
+      sightline models export ViT-B-32/laion2b_s34b_b79k --out models/vit-b-32
+      sightline models export ViT-B-32:/data/epoch_30.pt --out models/mine --name mine
+      sightline models export local-dir:runs/first/model --out models/first
+    """
+    from encoders.export import export_model
+    from encoders.folder import open_model_folder
+
+    note(f"exporting {source}; this takes from seconds to a few minutes")
+    report = export_model(
+        source,
+        out,
+        name=name,
+        license=license_,
+        image_size=image_size,
+        minimum_cosine=tolerance,
+    )
+    folder = open_model_folder(out)
+    if as_json:
+        print_json({**_description(folder), "parity": report.to_json()})
+        return
+    _print_report(report)
+    print_lines([f"{out}: encoder id {folder.encoder_id}"])
+
+
+def _print_report(report: ParityReport) -> None:
+    rows = [(f"{sample.cosine:.6f}", sample.kind, sample.sample) for sample in report.samples]
+    print_table(("cosine", "kind", "sample"), rows)
+    for kind in ("image", "text"):
+        print_lines([f"lowest {kind} cosine {report.lowest(kind):.6f}"])
+
+
+def _row(path: Path) -> JSONObject:
+    """Read the two small files that describe a model, without verifying the large ones."""
+    from core.artifacts import MANIFEST_NAME, read_json
+    from encoders.folder import SPEC_NAME
+
+    spec, manifest = read_json(path / SPEC_NAME), read_json(path / MANIFEST_NAME)
+    preprocessing = spec.get("preprocessing")
+    size = preprocessing.get("image_size") if isinstance(preprocessing, dict) else None
+    return {
+        "name": spec.get("name"),
+        "encoder_id": manifest.get("encoder_id"),
+        "dim": spec.get("dim"),
+        "image_size": size,
+        "path": str(path),
+    }
+
+
+def _description(folder: ModelFolder) -> JSONObject:
+    files = {name: (folder.path / name).stat().st_size for name in sorted(folder.manifest.files)}
+    runtimes = [
+        *(["openvino"] if folder.has_onnx else []),
+        *(["torch"] if folder.has_open_clip else []),
+    ]
+    return {
+        "path": str(folder.path),
+        "encoder_id": folder.encoder_id,
+        "runtimes": [*runtimes],
+        **folder.spec.to_json(),
+        "bytes": {**files},
+    }
+
+
+def _text(value: JSONValue) -> str:
+    return value if isinstance(value, str) else json.dumps(value)

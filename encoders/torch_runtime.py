@@ -1,0 +1,86 @@
+"""The runtime with torch: any open_clip model on the CPU or on CUDA.
+
+# N = items, S = image size
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from core.errors import EncoderError
+from core.types import FloatArray, PixelArray
+from encoders.open_clip_source import OpenClipModel
+from encoders.tokenizer import TokenBatch
+from encoders.torch_attention import use_plain_attention
+from encoders.torch_towers import ImageTower, text_tower
+from encoders.two_towers import TwoTowerEncoder
+
+_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+
+class TorchEncoder(TwoTowerEncoder):
+    """An open_clip model run by torch; an ``Encoder`` (one thread at a time)."""
+
+    def __init__(
+        self,
+        model: OpenClipModel,
+        *,
+        precision: Literal["float32", "bfloat16"] = "float32",
+        threads: int = 0,
+        device: Literal["auto", "cpu", "cuda"] = "auto",
+    ) -> None:
+        """Move both towers to the device.
+
+        Args:
+            model: is changed and belongs to the encoder from now on.
+            precision: of weights and arithmetic.
+            threads: CPU threads of the whole process, 0 for torch's own choice.
+            device: ``auto`` takes CUDA where there is one.
+
+        Raises:
+            EncoderError: an unknown precision, or no CUDA where it was asked for.
+        """
+        super().__init__(model.spec, model.definition)
+        if precision not in _DTYPES:
+            raise EncoderError(f"precision = {precision!r}: expected {' or '.join(_DTYPES)}")
+        if threads > 0:
+            torch.set_num_threads(threads)
+        self._device = _device(device)
+        use_plain_attention(model.module)
+        dtype = _DTYPES[precision]
+        image = ImageTower(model.module, model.spec.preprocessing)
+        self._image_tower: nn.Module | None = image.to(self._device, dtype)
+        text = text_tower(model.module, pad_id=model.spec.text.pad_id)
+        self._text_tower: nn.Module | None = text.to(self._device, dtype)
+
+    def close(self) -> None:
+        """Release the towers; later calls are an error."""
+        self._image_tower = self._text_tower = None
+
+    def _run_images(self, pixels_NSS3: PixelArray) -> FloatArray:
+        return self._run(self._image_tower, torch.from_numpy(pixels_NSS3))
+
+    def _run_texts(self, batch: TokenBatch) -> FloatArray:
+        ids, mask = (
+            torch.from_numpy(array) for array in (batch.input_ids_NL, batch.attention_mask_NL)
+        )
+        return self._run(self._text_tower, ids, mask)
+
+    @torch.inference_mode()
+    def _run(self, tower: nn.Module | None, *inputs: Tensor) -> FloatArray:
+        """Run one chunk through a tower."""
+        if tower is None:
+            raise EncoderError("the encoder is closed; load it again")
+        output: Tensor = tower(*(tensor.to(self._device) for tensor in inputs))
+        embeddings: FloatArray = output.float().cpu().numpy()
+        return embeddings
+
+
+def _device(device: str) -> torch.device:
+    has_cuda = torch.cuda.is_available()
+    if device == "cuda" and not has_cuda:
+        raise EncoderError("torch finds no CUDA device; use the device cpu or auto")
+    return torch.device("cuda" if has_cuda and device != "cpu" else "cpu")
