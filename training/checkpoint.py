@@ -172,7 +172,7 @@ def restore_optimiser(optimiser: torch.optim.Optimizer, checkpoint: Checkpoint) 
             continue
         table = tables.pop(name)
         optimiser.state[parameter] = {
-            key: value.to(parameter.device) for key, value in table.items()
+            key: _laid_out_like(parameter, value) for key, value in table.items()
         }
     if tables:
         raise ConflictError(
@@ -230,6 +230,16 @@ def _named(optimiser: torch.optim.Optimizer) -> list[tuple[str, Tensor]]:
         for group in optimiser.param_groups
         for name, parameter in zip(group["param_names"], group["params"], strict=True)
     ]
+
+
+def _laid_out_like(parameter: Tensor, value: Tensor) -> Tensor:
+    """Return ``value`` on the device and, where shapes agree, in the memory order of a parameter.
+
+    The fused AdamW walks a parameter and its state as flat memory.
+    """
+    if value.shape != parameter.shape:
+        return value.to(parameter.device)
+    return torch.empty_like(parameter, requires_grad=False).copy_(value)
 
 
 def _saved(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

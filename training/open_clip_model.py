@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
+import logging
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -80,19 +82,22 @@ def build_model(config: ModelConfig, *, seed: int) -> BuiltModel:
             source = f"{LOCAL_DIR}{name}"
             write_open_clip_config(Path(name), model_cfg, {})
         try:
-            model = open_clip.create_model(
-                source,
-                pretrained=config.pretrained or None,
-                load_weights=config.architecture is None,
-                force_image_size=image_size_of(model_cfg),
-                pretrained_text=False,
-            )
+            with _quiet_root_logger():
+                model = open_clip.create_model(
+                    source,
+                    pretrained=config.pretrained or None,
+                    load_weights=config.architecture is None,
+                    force_image_size=image_size_of(model_cfg),
+                    pretrained_text=False,
+                )
             tokenizer = open_clip.get_tokenizer(source)
         except (RuntimeError, ValueError, TypeError, KeyError, OSError, AssertionError) as error:
             raise ConfigError(
                 f"open_clip cannot build the model of this recipe (model.name = {config.name!r}, "
                 f"model.pretrained = {config.pretrained!r}): {error}"
             ) from error
+    # Depthwise convolutions on a CPU take half the time with the channels last in memory.
+    model.visual.to(memory_format=torch.channels_last)
     preprocess_cfg = dict(open_clip.get_model_preprocess_cfg(model))
     return BuiltModel(
         model=as_dual_encoder(model),
@@ -127,6 +132,18 @@ def resolved_model_cfg(config: ModelConfig) -> dict[str, Any]:
         model_cfg["vision_cfg"]["image_size"] = config.image_size
     resolved: dict[str, Any] = model_cfg
     return resolved
+
+
+@contextlib.contextmanager
+def _quiet_root_logger() -> Iterator[None]:
+    """Hold back open_clip's warnings that a model without weights starts at random."""
+    root = logging.getLogger()
+    level = root.level
+    root.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        root.setLevel(level)
 
 
 def image_size_of(model_cfg: Mapping[str, Any]) -> int:

@@ -83,8 +83,9 @@ class PairSource:
         return pictures_in_memory(pairs, preprocessing, workers=workers, progress=self.progress)
 
     def image_tensor(self, pixels: Sequence[PixelArray]) -> Tensor:
-        """Return normalised float32 images (B, 3, S, S)."""
-        return torch.from_numpy(normalise_pixels(np.stack(pixels), self.preprocessing))
+        """Return normalised float32 images (B, 3, S, S), channels last in memory."""
+        images_B3SS = torch.from_numpy(normalise_pixels(np.stack(pixels), self.preprocessing))
+        return images_B3SS.contiguous(memory_format=torch.channels_last)
 
 
 def fingerprint_of(pairs: Sequence[Pair]) -> str:
