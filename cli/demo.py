@@ -17,6 +17,7 @@ from pathlib import Path
 import click
 
 from cli.output import note, print_lines
+from cli.settings import default_gallery
 from core.errors import NotFoundError
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
@@ -38,16 +39,14 @@ class Trial:
 
 
 @click.command(name="demo")
-@click.option("--port", type=int, default=8000, show_default=True, help="TCP port.")
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", type=int, help="TCP port, 0 for a free one.  [default: 8000]")
+@click.option("--host", help="Address to listen on.  [default: 127.0.0.1]")
 @click.option(
     "--gallery",
     type=click.Path(path_type=Path),
-    default=Path("data/demo"),
-    show_default=True,
-    help="Folder of the demo's gallery.",
+    help="Folder of the gallery.  [default: data/demo]",
 )
-def command(*, port: int, host: str, gallery: Path) -> None:
+def command(*, port: int | None, host: str | None, gallery: Path | None) -> None:
     r"""Index the example gallery, serve it, and print three commands to try.
 
     Ctrl-C stops the server; the next start finds the gallery indexed.
@@ -68,6 +67,7 @@ def command(*, port: int, host: str, gallery: Path) -> None:
             f"{pairs} does not exist: the demo runs from a checkout of the project; "
             "use 'sightline add' and 'sightline serve' with pictures of your own"
         )
+    gallery = gallery or default_gallery(otherwise="data/demo")
     note("Loading the starter model ...")
     encoder = open_encoder(None, gallery)
     with open_gallery(gallery, encoder) as opened:

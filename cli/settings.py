@@ -6,9 +6,9 @@ import os
 from pathlib import Path
 
 
-def default_gallery() -> Path:
+def default_gallery(otherwise: str = "gallery") -> Path:
     """Return the gallery folder that commands use without ``--gallery``."""
-    return Path(os.environ.get("SIGHTLINE_GALLERY", "gallery")).expanduser()
+    return Path(os.environ.get("SIGHTLINE_GALLERY") or otherwise).expanduser()
 
 
 def default_model() -> str | None:
