@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -38,8 +39,8 @@ def tokenized(texts: Sequence[str], tokenize: Tokenize) -> Tensor:
 
 
 def identity_of(text: str) -> str:
-    """Return what makes two captions the same: letters without case, single spaces."""
-    return " ".join(text.casefold().split())
+    """Return what makes two captions the same: NFC letters without case, single spaces."""
+    return " ".join(unicodedata.normalize("NFC", text).casefold().split())
 
 
 class CaptionTable:

@@ -1,6 +1,6 @@
 """Retrieval on held-out pairs during training, with what chance would reach.
 
-# N = images, M = texts, Q = queries, D = embedding dim
+# N = images, M = texts, Q = queries, D = embedding dim, R = relevant items of a query
 """
 
 from __future__ import annotations
@@ -13,12 +13,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from core.types import FloatArray, IdArray
+from core.types import FloatArray
+from evaluation.metrics import hit_at_k, reciprocal_rank
+from evaluation.ranking import relevant_ranks, score_rows
 from training.dual_encoder import DualEncoder
 
 KS = (1, 5, 10)
 """Cut-offs that are reported, those of the CLIP papers."""
-_QUERIES_AT_ONCE = 1024
 
 
 class HeldOut(Protocol):
@@ -79,20 +80,6 @@ def inverted(relevant: Sequence[frozenset[int]], *, num_images: int) -> list[fro
     return [frozenset(texts) for texts in texts_of_image]
 
 
-def first_ranks(
-    queries_QD: FloatArray, gallery_ND: FloatArray, relevant: Sequence[frozenset[int]]
-) -> IdArray:
-    """Return for each query the rank, from 1, of its best relevant item; ties by lower index."""
-    ranks: list[int] = []
-    for start in range(0, len(queries_QD), _QUERIES_AT_ONCE):
-        scores_QN = queries_QD[start : start + _QUERIES_AT_ONCE] @ gallery_ND.T
-        orders_QN = np.argsort(-scores_QN, axis=1, kind="stable")
-        for row, order_N in enumerate(orders_QN):
-            hits_N = np.isin(order_N, list(relevant[start + row]))
-            ranks.append(int(np.argmax(hits_N)) + 1)
-    return np.array(ranks, dtype=np.int64)
-
-
 def chance_hit(num_relevant: int, num_items: int, k: int) -> float:
     """Return the probability that a random order has a relevant item among its first k.
 
@@ -114,10 +101,14 @@ def _embed(encode: object, batches: Iterator[Tensor], device: torch.device) -> F
 def _direction(
     name: str, queries_QD: FloatArray, gallery_ND: FloatArray, relevant: Sequence[frozenset[int]]
 ) -> dict[str, float]:
-    ranks_Q = first_ranks(queries_QD, gallery_ND, relevant)
-    counts: dict[str, float] = {f"{name}_mrr": float(np.mean(1.0 / ranks_Q))}
+    places_N = np.arange(len(gallery_ND))
+    ranks_Q = [
+        relevant_ranks(scores_N, places_N, sorted(items))
+        for scores_N, items in zip(score_rows(queries_QD, gallery_ND), relevant, strict=True)
+    ]
+    values = {f"{name}_mrr": float(np.mean([reciprocal_rank(ranks_R) for ranks_R in ranks_Q]))}
     for k in KS:
-        counts[f"{name}_hit@{k}"] = float(np.mean(ranks_Q <= k))
+        values[f"{name}_hit@{k}"] = float(np.mean([hit_at_k(ranks_R, k) for ranks_R in ranks_Q]))
         chances = [chance_hit(len(items), len(gallery_ND), k) for items in relevant]
-        counts[f"{name}_chance_hit@{k}"] = float(np.mean(chances))
-    return counts
+        values[f"{name}_chance_hit@{k}"] = float(np.mean(chances))
+    return values

@@ -156,10 +156,13 @@ class PairDataset:
 
 
 class HeldOutPairs:
-    """Held-out pairs as a retrieval task (``HeldOut``): every distinct caption is a query."""
+    """Held-out pairs as a retrieval task (``HeldOut``), by the rules of ``sightline evaluate``.
+
+    Every caption is a query, and a caption that several images share makes all of those relevant.
+    """
 
     def __init__(self, pairs: Sequence[Pair], source: PairSource) -> None:
-        """Decode the pictures as for serving and collect the distinct captions.
+        """Decode the pictures as for serving and collect the captions.
 
         Raises:
             PairsError: no pair is left.
@@ -170,18 +173,14 @@ class HeldOutPairs:
         self.skipped = usable.skipped
         self._source = source
         self._pixels = [usable.pictures.read(row) for row in usable.rows]
-        twins: dict[int, set[int]] = {}
-        for number, picture in enumerate(self._pixels):
-            twins.setdefault(_digest(picture), set()).add(number)
+        texts: list[str] = []
         images_of_text: dict[str, set[int]] = {}
-        spelling: dict[str, str] = {}
         for number, pair in enumerate(usable.pairs):
             for text in captions_of(pair):
-                spelling.setdefault(identity_of(text), text)
-                images = images_of_text.setdefault(identity_of(text), set())
-                images |= twins[_digest(self._pixels[number])]
-        self._tokens_ML = tokenized(list(spelling.values()), source.tokenize)
-        self.relevant = tuple(frozenset(images_of_text[key]) for key in spelling)
+                texts.append(text)
+                images_of_text.setdefault(identity_of(text), set()).add(number)
+        self._tokens_ML = tokenized(texts, source.tokenize)
+        self.relevant = tuple(frozenset(images_of_text[identity_of(text)]) for text in texts)
 
     def __len__(self) -> int:
         return len(self._pixels)
@@ -192,7 +191,7 @@ class HeldOutPairs:
             yield self._source.image_tensor(self._pixels[start : start + size])
 
     def text_batches(self, size: int) -> Iterator[Tensor]:
-        """Yield the distinct captions in order, at most ``size`` at a time."""
+        """Yield the captions in order, at most ``size`` at a time."""
         for start in range(0, len(self._tokens_ML), size):
             yield self._tokens_ML[start : start + size]
 
