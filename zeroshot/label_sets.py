@@ -7,6 +7,7 @@ name that exists makes the next version; a version never changes. Sets that come
 
 from __future__ import annotations
 
+import errno
 import json
 import re
 import threading
@@ -25,7 +26,15 @@ from core.artifacts import (
     verify_files,
     write_json,
 )
-from core.errors import ArtifactError, LabelSetError, NotFoundError
+from core.errors import (
+    ArtifactError,
+    ConflictError,
+    LabelSetError,
+    NotFoundError,
+    SightlineError,
+    StorageError,
+    StorageFullError,
+)
 from core.types import JSONObject
 from zeroshot.templates import TemplateSet, check_templates, template_set, template_set_names
 from zeroshot.texts import check_labels
@@ -35,6 +44,7 @@ FORMAT_VERSION = 1
 LABELS_NAME = "labels.json"
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+_VERSION = re.compile(r"[1-9][0-9]{0,8}")
 _REFERENCE = re.compile(r"([a-z0-9][a-z0-9_-]{0,63})(?:@([1-9][0-9]{0,8}))?")
 _DATA_PATH = Path(__file__).parent / "data" / "label_sets.json"
 
@@ -66,7 +76,8 @@ class LabelSetStore:
 
         Raises:
             LabelSetError: the name, the labels or the templates cannot be used.
-            ArtifactError: another process stored this version at the same moment; try again.
+            ConflictError: another process stored this version at the same moment; try again.
+            StorageError: the folder cannot be written.
         """
         _check_name(name)
         with self._saving:
@@ -113,7 +124,7 @@ class LabelSetStore:
         folder = self._folder / name
         if not folder.is_dir():
             return []
-        return sorted(int(entry.name) for entry in folder.iterdir() if entry.name.isdecimal())
+        return sorted(int(item.name) for item in folder.iterdir() if _VERSION.fullmatch(item.name))
 
     def _write(self, label_set: LabelSet) -> None:
         target = self._folder / label_set.name / str(label_set.version)
@@ -132,10 +143,8 @@ class LabelSetStore:
                 extra={"digest": label_set.digest},
             ) as folder:
                 write_json(folder / LABELS_NAME, content)
-        except FileExistsError as error:
-            raise ArtifactError(
-                f"{target} was stored by another process just now; save again"
-            ) from error
+        except OSError as error:
+            raise _why_not_stored(target, error) from error
 
     def _load(self, name: str, version: int) -> LabelSet:
         folder = self._folder / name / str(version)
@@ -152,6 +161,14 @@ class LabelSetStore:
             return f"no label set {reference!r}; stored versions: {stored}"
         known = ", ".join(sorted([*self._names(), *_built_in_sets()]))
         return f"no label set {reference!r}; known: {known}"
+
+
+def _why_not_stored(target: Path, error: OSError) -> SightlineError:
+    if error.errno in {errno.EEXIST, errno.ENOTEMPTY}:
+        return ConflictError(f"{target} was stored by another process just now; save again")
+    if error.errno == errno.ENOSPC:
+        return StorageFullError(f"the disk is full, {target} was not stored; free some space")
+    return StorageError(f"{target} cannot be written: {error}; check the folder's permissions")
 
 
 def _check_name(name: str) -> None:

@@ -1,0 +1,96 @@
+"""Image files to embeddings, one bad file at a time: it is named, and its neighbours go on.
+
+# N = images asked for, G = images that could be decoded, D = embedding dimension, S = image size
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from core.artifacts import sha256_bytes
+from core.errors import ImageError, NotFoundError
+from core.progress import ProgressFactory, silent
+from core.types import FloatArray, PixelArray
+from encoders.decoding import DEFAULT_LIMITS, DecodeLimits, read_image_file
+from encoders.encoder import Encoder
+from encoders.preprocessing import preprocess_bytes
+
+_IMAGES_PER_BATCH = 32
+
+
+@dataclass(frozen=True, slots=True)
+class FailedImage:
+    """A file that gave no embedding, and why."""
+
+    place: int
+    """Which of the files."""
+    image: Path
+    code: str
+    """Code of the error, for machines."""
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedImages:
+    """What became of N files."""
+
+    places_G: tuple[int, ...]
+    """Which of the files each embedding belongs to."""
+    embeddings_GD: FloatArray
+    digests_N: tuple[str | None, ...]
+    """sha256 of each file's bytes; ``None`` where it could not be read."""
+    failed: tuple[FailedImage, ...]
+
+
+def embed_images(
+    encoder: Encoder,
+    images: Sequence[Path],
+    *,
+    limits: DecodeLimits = DEFAULT_LIMITS,
+    progress: ProgressFactory = silent,
+) -> EmbeddedImages:
+    """Embed the files that can be decoded and report the others; pixels of a batch are in memory.
+
+    Raises:
+        EncoderError: the model fails.
+    """
+    places: list[int] = []
+    parts: list[FloatArray] = []
+    digests: list[str | None] = []
+    failed: list[FailedImage] = []
+    with progress("embed images", total=len(images), unit="images") as shown:
+        for start in range(0, len(images), _IMAGES_PER_BATCH):
+            batch: list[PixelArray] = []
+            for place, image in enumerate(images[start : start + _IMAGES_PER_BATCH], start):
+                loaded = _load(place, image, encoder, limits, digests)
+                if isinstance(loaded, FailedImage):
+                    failed.append(loaded)
+                    continue
+                places.append(place)
+                batch.append(loaded)
+            if batch:
+                parts.append(encoder.encode_images(np.stack(batch)))
+            shown.advance(len(images[start : start + _IMAGES_PER_BATCH]))
+    return EmbeddedImages(
+        places_G=tuple(places),
+        embeddings_GD=np.concatenate([np.empty((0, encoder.dim), np.float32), *parts]),
+        digests_N=tuple(digests),
+        failed=tuple(failed),
+    )
+
+
+def _load(
+    place: int, image: Path, encoder: Encoder, limits: DecodeLimits, digests: list[str | None]
+) -> PixelArray | FailedImage:
+    """Read and preprocess one file, and note the digest of its bytes."""
+    digests.append(None)
+    try:
+        data = read_image_file(image, limits)
+        digests[-1] = sha256_bytes(data)
+        return preprocess_bytes(data, encoder.preprocessing, limits)
+    except (ImageError, NotFoundError) as error:
+        return FailedImage(place=place, image=image, code=error.code, message=str(error))
