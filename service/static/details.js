@@ -8,6 +8,7 @@ import { captionOf } from "./tile.js";
 
 const NEIGHBOURS = 8;
 const COPIED_MS = 1600;
+const MOST_ENLARGED = 2;
 
 /** The dialog over the grid. */
 export class Details {
@@ -95,6 +96,10 @@ export class Details {
     image.alt = caption;
     if (hit.image_url) image.src = hit.image_url;
     else image.removeAttribute("src");
+    // A small picture is enlarged only as far as it stays a picture.
+    image.onload = () => {
+      image.style.setProperty("--most", `${Math.max(image.naturalWidth, 240) * MOST_ENLARGED}px`);
+    };
     byId("details-caption").textContent = caption;
     byId("details-original").href = hit.image_url ?? "#";
     byId("details-score").replaceChildren(...scoreParts(hit));
@@ -157,8 +162,13 @@ function scoreParts({ score, confidence }) {
 function facts({ id, metadata = {} }) {
   return Object.entries({ id, ...metadata }).flatMap(([name, value]) => {
     const text = typeof value === "string" ? value : JSON.stringify(value);
-    return [element("dt", {}, name), element("dd", {}, text)];
+    return [element("dt", {}, name), element("dd", {}, factValue(text))];
   });
+}
+
+function factValue(text) {
+  if (!/^https?:\/\//.test(text)) return text;
+  return element("a", { href: text, target: "_blank", rel: "noopener noreferrer" }, text);
 }
 
 function contributions(terms) {

@@ -7,8 +7,8 @@ export const PRESETS = [
   {
     name: "Everyday",
     labels: [
-      "animal", "flower", "tree", "food", "drink", "car", "boat", "aeroplane", "building",
-      "landscape", "musical instrument", "tool", "clothing", "furniture",
+      "animal", "flower", "tree", "food", "drink", "car", "boat", "airplane", "building",
+      "landscape", "musical instrument", "tool",
     ],
   },
   {

@@ -157,9 +157,10 @@ export class SearchView {
   }
 
   #summarise({ took_ms: tookMs, plan }, isAsked) {
-    byId("results-title").textContent = isAsked ? "Best first" : "In the gallery";
     const summary = byId("summary");
     const count = this.grid.hits.length;
+    byId("results-head").hidden = !count;
+    byId("results-title").textContent = isAsked ? "Best first" : "In the gallery";
     summary.textContent = isAsked ? `${count} shown \u00b7 ${took(tookMs)} \u00b7 ${plan}` : "";
     summary.title = PLANS[plan] ?? "";
   }
@@ -181,7 +182,7 @@ export class SearchView {
   #fail(error, isFirstPage = false) {
     if (isFirstPage) {
       this.grid.clear();
-      byId("summary").textContent = "";
+      byId("results-head").hidden = true;
     }
     showNotice(this.notice, {
       title: error.status ? "The service could not answer this" : "No answer",
