@@ -12,10 +12,9 @@ index) or (seed, step), see ``training/randomness.py``.
 from __future__ import annotations
 
 import dataclasses
-import logging
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,8 +27,6 @@ from core.artifacts import new_artifact, read_json, read_manifest, verify_files,
 from core.config import from_mapping
 from core.errors import ArtifactError, ConflictError, TrainingError
 from core.types import JSONObject
-
-logger = logging.getLogger(__name__)
 
 KIND = "checkpoint"
 FORMAT_VERSION = 1
@@ -212,7 +209,13 @@ def prune_checkpoints(folder: Path, *, keep: int) -> None:
     """Delete all but the newest ``keep`` checkpoints."""
     for path in list_checkpoints(folder)[:-keep]:
         shutil.rmtree(path)
-        logger.debug("checkpoint removed", extra={"path": str(path)})
+
+
+def drop_checkpoints(folder: Path, *, keep: Callable[[int], bool]) -> None:
+    """Delete the checkpoints whose step is not to be kept."""
+    for path in list_checkpoints(folder):
+        if not keep(int(path.name.removeprefix("step-"))):
+            shutil.rmtree(path)
 
 
 def optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from training.batches import MIN_BATCH, Batch, BatchPlan, TrainingData
 from training.checkpoint import (
     TrainingState,
     checkpoint_folder,
+    drop_checkpoints,
     list_checkpoints,
     prune_checkpoints,
     read_checkpoint,
@@ -150,19 +152,22 @@ class Trainer:
             restore_weights(self._model, checkpoint)
             restore_optimiser(self._optimiser, checkpoint)
             self._state = checkpoint.state
+        # Best weights that a crash left behind, later than the checkpoint or of a dead run.
+        drop_checkpoints(self._folder / "best", keep=lambda step: 0 < step <= self._state.step)
 
     def _train(self, guard: InterruptGuard, bar: Progress, log: MetricsLog) -> None:
         self._model.train()
         meter = Meter()
-        batches = prefetched(self._make_batch, self._positions(), workers=self._config.data.workers)
-        for batch in batches:
-            meter.got_batch()
-            result = self._step(batch)
-            meter.finished(result, len(batch))
-            self._after_step(result, meter, bar, log, stopping=guard.requested)
-            if guard.requested:
-                batches.close()
-                return
+        workers = self._config.data.workers
+        with closing(prefetched(self._make_batch, self._positions(), workers=workers)) as batches:
+            for batch in batches:
+                meter.got_batch()
+                result = self._step(batch)
+                meter.finished(result, len(batch))
+                stopping = guard.requested
+                self._after_step(result, meter, bar, log, stopping=stopping)
+                if stopping:
+                    return
 
     def _positions(self) -> Iterator[tuple[int, IdArray]]:
         """Yield (epoch, indices) of every batch that is left."""
@@ -260,12 +265,13 @@ class Trainer:
         )
         best = checkpoint_folder(self._folder / "best", self._state.step)
         write_checkpoint(best, model=self._model, optimiser=None, state=self._state)
-        prune_checkpoints(self._folder / "best", keep=1)
 
     def _write_checkpoint(self) -> None:
         target = checkpoint_folder(self._checkpoints, self._state.step)
         write_checkpoint(target, model=self._model, optimiser=self._optimiser, state=self._state)
         prune_checkpoints(self._checkpoints, keep=self._config.run.keep_checkpoints)
+        # Only now: until this checkpoint was there, a resume would have needed the former best.
+        drop_checkpoints(self._folder / "best", keep=lambda step: step == self._state.best_step)
 
     def _shown_metric(self) -> dict[str, str]:
         if self._state.best_step < 0:
@@ -284,13 +290,13 @@ class Trainer:
 
     def _result(self) -> RunResult:
         last = list_checkpoints(self._checkpoints)[-1]
-        best = list_checkpoints(self._folder / "best")
+        best = checkpoint_folder(self._folder / "best", self._state.best_step)
         return RunResult(
             steps=self._state.step,
             horizon=self._state.horizon,
             interrupted=self._state.step < self._state.horizon,
             last=last,
-            best=best[-1] if best else last,
+            best=best if self._state.best_step >= 0 else last,
             metrics=self._state.best_metrics,
         )
 
