@@ -73,8 +73,16 @@ def preprocess_bytes(
     Raises:
         ImageError: what ``decode_image`` raises.
     """
-    min_side = _DRAFT_FACTOR * preprocessing.image_size
-    return preprocess(decode_image(data, limits, min_side=min_side), preprocessing)
+    image = decode_image(data, limits, min_side=decoding_side(preprocessing))
+    return preprocess(image, preprocessing)
+
+
+def decoding_side(preprocessing: Preprocessing) -> int:
+    """Return the ``min_side`` to decode with, for callers that use the decoded picture twice.
+
+    Every embedding of a picture must come from the same scale, or equal files would differ.
+    """
+    return _DRAFT_FACTOR * preprocessing.image_size
 
 
 def preprocess(image: Image.Image, preprocessing: Preprocessing) -> PixelArray:

@@ -1,0 +1,325 @@
+"""Collections: items and their vectors, durable and searchable, bound to one encoder.
+
+# N = items, D = embedding dimension
+
+SQLite is the record and the vector index is derived from it. A write is acknowledged when it is
+committed to the disk and visible to every search of this process that begins later.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+
+from core.errors import ConflictError, NotFoundError, StorageError
+from core.types import FloatArray, JSONObject
+from index.binding import Binding, bind, check_binding, read_binding
+from index.changes import Delete, Update, Upsert
+from index.cursor import Cursor, binding_of, check_cursor, decode_cursor
+from index.faiss_index import FaissIndex
+from index.filter_sql import SQLCondition, compile_filter
+from index.filters import Filter, filter_json
+from index.items import (
+    Item,
+    NewItem,
+    Page,
+    SearchResult,
+    Status,
+    check_caption,
+    check_id,
+    encode_metadata,
+)
+from index.live import ChangeWatch, LiveIndex
+from index.locks import WriterLock
+from index.query import Mode, Term, check_k
+from index.schema import connect_writer
+from index.searcher import Searcher
+from index.snapshots import recorded_files, restore_newest, sweep, write_snapshot
+from index.store import KnownFile, StoreReader
+from index.vectors import checked_vector, unit_vector
+from index.writer import Writer
+
+_ROWS_WORTH_A_SNAPSHOT = 10_000
+_SHARE_WORTH_A_SNAPSHOT = 0.1
+
+
+class Collection:
+    """The durable store of items and their vectors, with a searchable index over it.
+
+    Every method may be called from any thread. One process writes a collection at a time; others
+    open it with ``read_only`` and follow what it commits.
+    """
+
+    def __init__(self, folder: Path, binding: Binding, *, read_only: bool) -> None:
+        """Open the parts; use :meth:`open`."""
+        self.folder = folder
+        self._opened = contextlib.ExitStack()
+        with contextlib.ExitStack() as opening:
+            connection = None
+            if not read_only:
+                folder.mkdir(parents=True, exist_ok=True)
+                opening.callback(WriterLock(folder).release)
+                connection = opening.enter_context(contextlib.closing(connect_writer(folder)))
+                bind(connection, binding, folder=folder)
+            self._store = StoreReader(folder)
+            opening.callback(self._store.close)
+            self.binding = read_binding(self._store)
+            check_binding(self.binding, binding, folder=folder)
+            self._live = LiveIndex(FaissIndex(binding.dim), self._store, dim=binding.dim)
+            opening.callback(self._live.index.close)
+            self._watch = opening.enter_context(contextlib.closing(ChangeWatch(folder)))
+            self._refreshing = threading.Lock()
+            self._snapshot_rows = self._load()
+            if connection is not None:
+                sweep(folder, recorded_files(self._store))
+            self._writer: Writer | None = None
+            if connection is not None:
+                self._writer = Writer(connection, self._store.path, self._live.publish)
+                opening.callback(self._writer.close)
+            self._opened = opening.pop_all()
+        self._searcher = Searcher(self._live, self._store, settled=self._settled)
+
+    @classmethod
+    def open(
+        cls,
+        folder: Path,
+        *,
+        encoder_id: str,
+        dim: int,
+        model: str | None = None,
+        read_only: bool = False,
+    ) -> Self:
+        """Open a collection, or make it where there is none.
+
+        Args:
+            folder: the gallery folder.
+            encoder_id: of the encoder whose vectors it holds.
+            dim: D.
+            model: path or name of the model, recorded for later commands; ``None`` leaves what is
+                recorded.
+            read_only: open an existing collection beside its writer, which may be another process.
+
+        Raises:
+            EncoderMismatchError: it holds vectors of another encoder.
+            ConflictError: another process is writing it.
+            NotFoundError: ``read_only``, and there is none.
+            StorageError: it cannot be read or written.
+        """
+        return cls(folder, Binding(encoder_id, dim, model), read_only=read_only)
+
+    @property
+    def damaged(self) -> tuple[str, ...]:
+        """Ids of items whose vector is damaged: kept, but not found until they are added again."""
+        return tuple(self._live.damaged.values())
+
+    @property
+    def read_only(self) -> bool:
+        """Whether writes are refused."""
+        return self._writer is None
+
+    def upsert(self, items: Sequence[NewItem]) -> list[Status]:
+        """Create or replace items in one transaction; return one status each, in order.
+
+        Raises:
+            UsageError: an id, caption or metadata that cannot be stored; nothing was stored.
+            StorageError: a vector that is no embedding, or the write failed.
+        """
+        writer = self._writable()
+        checked = [self._checked(item) for item in items]
+        if not checked:
+            return []
+        damaged = frozenset(self._live.damaged)
+        return writer.do(Upsert(checked, damaged, texts=self._store.has_texts))
+
+    def update(
+        self, id: str, *, caption: str | None = None, metadata: JSONObject | None = None
+    ) -> None:
+        """Change caption, metadata or both of one item.
+
+        Raises:
+            NotFoundError: there is no such item.
+        """
+        if caption is not None:
+            check_caption(caption)
+        if metadata is not None:
+            encode_metadata(metadata)
+        self._writable().do(Update(id, caption, metadata, texts=self._store.has_texts))
+
+    def delete(self, ids: Sequence[str]) -> int:
+        """Delete items; return how many there were."""
+        chosen = json.dumps(list(ids))
+        return self._delete(SQLCondition("id IN (SELECT value FROM json_each(?))", (chosen,)))
+
+    def delete_where(self, filter: Filter) -> int:
+        """Delete the items that satisfy the filter; return how many there were."""
+        return self._delete(compile_filter(filter))
+
+    def get(self, id: str) -> Item:
+        """Return one item.
+
+        Raises:
+            NotFoundError: there is no such item.
+        """
+        return self.find([id]).get(id) or self._missing(id)
+
+    def find(self, ids: Sequence[str]) -> dict[str, Item]:
+        """Return the items that exist, by id."""
+        return self._store.items(ids)
+
+    def vectors(self, ids: Sequence[str]) -> FloatArray:
+        """Return the embeddings (N, D) of items.
+
+        Raises:
+            NotFoundError: one of them does not exist.
+            StorageError: the vector of one of them is damaged.
+        """
+        found = self.find_vectors(ids)
+        for name in ids:
+            if name not in found:
+                self.get(name)
+                raise StorageError(f"the vector of {name!r} is damaged; add its image again")
+        rows = [found[name] for name in ids]
+        return np.array(rows, np.float32).reshape(len(rows), self.binding.dim)
+
+    def find_vectors(self, ids: Sequence[str]) -> dict[str, FloatArray]:
+        """Return the embeddings of the items that exist and are whole, by id."""
+        return self._store.vectors_of_ids(ids, dim=self.binding.dim)
+
+    def known_files(self, paths: Sequence[str]) -> dict[str, KnownFile]:
+        """Return what is recorded of files that were added before, by path."""
+        return self._store.known_files(paths)
+
+    def unreferenced(self, digests: Sequence[str]) -> list[str]:
+        """Return the digests that no item has any more."""
+        return self._store.unreferenced(digests)
+
+    def count(self, filter: Filter | None = None) -> int:
+        """Return the number of items, or of those that satisfy the filter."""
+        return self._store.count(compile_filter(filter))
+
+    def search(
+        self,
+        query_D: FloatArray | None,
+        *,
+        k: int,
+        filter: Filter | None = None,
+        cursor: str | None = None,
+        mode: Mode = "vector",
+        words: Sequence[Term] = (),
+    ) -> SearchResult:
+        """Return the best ``k`` items: score descending, then id ascending.
+
+        Args:
+            query_D: the query vector, of any length but zero; ``None`` in keyword mode.
+            k: hits of one page, 1 to 1000.
+            filter: only items that satisfy it; all of them are looked at.
+            cursor: of the previous page.
+            mode: ``vector``, ``keyword`` or ``hybrid``.
+            words: the text terms that the word modes look for.
+
+        Raises:
+            QueryError: k, vector, cursor or words that cannot be answered.
+        """
+        unit_D = None
+        if mode != "keyword" and query_D is not None:
+            unit_D = unit_vector(query_D, dim=self.binding.dim)
+        if self.read_only and self._watch.changed():
+            self._live.stale = True
+        return self._searcher.search(unit_D, words, mode=mode, k=k, filter=filter, cursor=cursor)
+
+    def scroll(
+        self, *, filter: Filter | None = None, cursor: str | None = None, limit: int = 100
+    ) -> Page:
+        """Return items in order of their id.
+
+        Raises:
+            QueryError: limit or cursor that cannot be answered.
+        """
+        check_k(limit, name="limit")
+        binding = binding_of(["scroll", filter_json(filter)])
+        previous = None if cursor is None else decode_cursor(cursor)
+        if previous is not None:
+            check_cursor(previous, binding=binding, vector_D=None)
+        after = "" if previous is None else previous.id
+        condition = compile_filter(filter)
+        items = self._store.page(condition, after=after, limit=limit + 1)
+        next_cursor = None
+        if len(items) > limit:
+            next_cursor = Cursor(binding, (), 0.0, items[limit - 1].id, 0).encode()
+        return Page(tuple(items[:limit]), next_cursor)
+
+    def snapshot(self) -> None:
+        """Write the index to a snapshot, so that the next start need not read every vector.
+
+        Raises:
+            StorageError: it cannot be written; the collection is as good as before.
+        """
+        encoder_id = self.binding.encoder_id
+        write_snapshot(self.folder, self._live.index, self._writable(), encoder_id=encoder_id)
+        self._snapshot_rows = self._live.index.count()
+
+    def close(self) -> None:
+        """Finish queued writes, take a snapshot where it is worthwhile, and let others write."""
+        if self._writer is not None and self._snapshot_is_worthwhile():
+            with contextlib.suppress(StorageError):
+                self.snapshot()
+        self._opened.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def _load(self) -> int:
+        """Fill the index from the newest good snapshot and the store; return rows it spared."""
+        restore_newest(
+            self.folder, self._store, self._live.index, encoder_id=self.binding.encoder_id
+        )
+        spared = self._live.index.count()
+        self._live.sync()
+        return spared
+
+    @contextlib.contextmanager
+    def _settled(self) -> Iterator[None]:
+        """Keep index and database equal; a reader of another process can only try."""
+        if self._writer is None:
+            with self._refreshing:
+                self._live.sync()
+                yield
+            return
+        with self._writer.publishing:
+            if self._live.stale:
+                self._live.sync()
+            yield
+
+    def _checked(self, item: NewItem) -> NewItem:
+        check_id(item.id)
+        check_caption(item.caption)
+        encode_metadata(item.metadata)
+        checked_vector(item.vector_D, dim=self.binding.dim, id=item.id)
+        return item
+
+    def _delete(self, condition: SQLCondition) -> int:
+        return self._writable().do(Delete(condition, texts=self._store.has_texts))
+
+    def _writable(self) -> Writer:
+        if self._writer is None:
+            raise ConflictError(f"{self.folder} was opened for reading only", code="read_only")
+        return self._writer
+
+    def _snapshot_is_worthwhile(self) -> bool:
+        rows = self._live.index.count()
+        return (
+            rows >= _ROWS_WORTH_A_SNAPSHOT
+            and abs(rows - self._snapshot_rows) > _SHARE_WORTH_A_SNAPSHOT * rows
+        )
+
+    def _missing(self, id: str) -> Item:
+        raise NotFoundError(f"there is no item {id!r}", param="id")

@@ -1,0 +1,265 @@
+"""Galleries: an encoder and a collection; pictures go in, ranked pictures come out.
+
+# N = pictures, T = terms, D = embedding dimension, S = image size of the model
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Self
+
+from core.errors import QueryError, SightlineError
+from core.types import FloatArray
+from encoders.decoding import DEFAULT_LIMITS, DecodeLimits, decode_image
+from encoders.encoder import Encoder
+from index.adding import (
+    AddResult,
+    NewImage,
+    PreparedImage,
+    default_id,
+    new_item,
+    prepare_image,
+)
+from index.collection import Collection
+from index.combining import combine, contributions
+from index.embedding import embed_images, embed_terms
+from index.filters import Filter
+from index.items import Item, NewItem, SearchResult, Status
+from index.locks import ReadWriteLock
+from index.media import THUMBNAIL_SIDE, MediaStore, thumbnail_bytes
+from index.query import Query, Term
+
+
+class Gallery:
+    """What a user adds images to and searches.
+
+    Several threads may use a gallery if its encoder may be called by several.
+    """
+
+    def __init__(
+        self, folder: Path, encoder: Encoder, collection: Collection, *, limits: DecodeLimits
+    ) -> None:
+        """Put the parts together; use :meth:`open`."""
+        self.folder = folder
+        self.encoder = encoder
+        self.collection = collection
+        self.limits = limits
+        self._media = MediaStore(folder)
+        # Adding shares it, deleting holds it alone: no file goes while an item comes to need it.
+        self._files = ReadWriteLock()
+
+    @classmethod
+    def open(
+        cls,
+        folder: Path,
+        encoder: Encoder,
+        *,
+        limits: DecodeLimits = DEFAULT_LIMITS,
+        model: str | None = None,
+        read_only: bool = False,
+    ) -> Self:
+        """Open a gallery, or make it where there is none.
+
+        Args:
+            folder: where it lies.
+            encoder: makes every embedding of it.
+            limits: what a picture may cost.
+            model: path or name the encoder was loaded by, recorded for later commands.
+            read_only: open an existing gallery beside the process that writes it.
+
+        Raises:
+            EncoderMismatchError: it holds vectors of another encoder.
+            ConflictError: another process is writing it.
+            NotFoundError: ``read_only``, and there is none.
+            StorageError: it cannot be read or written.
+        """
+        collection = Collection.open(
+            folder,
+            encoder_id=encoder.encoder_id,
+            dim=encoder.dim,
+            model=model,
+            read_only=read_only,
+        )
+        return cls(folder, encoder, collection, limits=limits)
+
+    def add(self, images: Sequence[NewImage]) -> list[AddResult]:
+        """Add pictures; return one result each, in order. A bad one harms no neighbour.
+
+        Raises:
+            StorageFullError: the disk is full; no item was stored.
+            StorageError: the write failed.
+        """
+        return self.store([self.prepare(image) for image in images])
+
+    def prepare(self, image: NewImage) -> PreparedImage | AddResult:
+        """Decode and resize one picture; any number of threads may call this ahead of ``store``."""
+        return prepare_image(image, preprocessing=self.encoder.preprocessing, limits=self.limits)
+
+    def store(self, prepared: Sequence[PreparedImage | AddResult]) -> list[AddResult]:
+        """Embed and store prepared pictures; results of bad ones are passed through in order.
+
+        Raises:
+            StorageFullError: the disk is full; no item was stored.
+            StorageError: the write failed.
+        """
+        good = [image for image in prepared if isinstance(image, PreparedImage)]
+        stored = iter(self._store_good(good))
+        return [image if isinstance(image, AddResult) else next(stored) for image in prepared]
+
+    def search(self, query: Query) -> SearchResult:
+        """Return one page of hits, best first.
+
+        Raises:
+            QueryError: a query that cannot be answered.
+            NotFoundError: a term names an item that does not exist.
+            ImageError: a term's picture cannot be decoded.
+        """
+        if query.min_confidence is not None:
+            raise QueryError(
+                "min_confidence needs a model with a calibration, and this one has none; leave it "
+                "out and use the score",
+                param="min_confidence",
+            )
+        if query.explain and query.mode != "vector":
+            raise QueryError(f"explain works in mode vector, not {query.mode}", param="explain")
+        if query.mode == "keyword":
+            return self._page(query, None, query.terms)
+        units_TD = embed_terms(
+            self.encoder, query.terms, vectors_of=self.collection.vectors, limits=self.limits
+        )
+        query_D, length = combine(query.terms, units_TD)
+        words = [term for term in query.terms if term.text is not None]
+        found = self._page(query, query_D, words)
+        if not query.explain:
+            return found
+        hits_KD = self.collection.vectors([hit.id for hit in found.hits])
+        shares = contributions(query.terms, units_TD, length, hits_KD)
+        hits = tuple(
+            dataclasses.replace(hit, terms=terms)
+            for hit, terms in zip(found.hits, shares, strict=True)
+        )
+        return dataclasses.replace(found, hits=hits)
+
+    def item(self, id: str) -> Item:
+        """Return an item.
+
+        Raises:
+            NotFoundError: there is no such item.
+        """
+        return self.collection.get(id)
+
+    def image(self, id: str) -> bytes:
+        """Return the bytes of an item's picture, as they were added.
+
+        Raises:
+            NotFoundError: there is no such item, or its file is gone or has changed.
+        """
+        return self._media.image(self.item(id))
+
+    def thumbnail(self, id: str) -> bytes:
+        """Return an item's picture as a JPEG of at most 320 pixels a side.
+
+        Raises:
+            NotFoundError: there is no such item, or its file is gone or has changed.
+        """
+        item = self.item(id)
+        found = self._media.thumbnail(item)
+        if found is None:
+            data = self._media.image(item)
+            found = thumbnail_bytes(decode_image(data, self.limits, min_side=THUMBNAIL_SIDE))
+            if not self.collection.read_only:
+                self._media.keep_thumbnail(item.digest, found)
+        return found
+
+    def holds_image(self, digest: str) -> bool:
+        """Return whether the gallery keeps the bytes itself."""
+        return self._media.holds_image(digest)
+
+    def delete(self, ids: Sequence[str]) -> int:
+        """Delete items and the files that only they needed; return how many items there were."""
+        digests = [item.digest for item in self.collection.find(ids).values()]
+        deleted = self.collection.delete(ids)
+        self._forget_files(digests)
+        return deleted
+
+    def delete_where(self, filter: Filter) -> int:
+        """Delete the items that satisfy the filter; return how many there were."""
+        deleted = 0
+        while True:
+            page = self.collection.scroll(filter=filter, limit=1000)
+            deleted += self.delete([item.id for item in page.items])
+            if page.cursor is None:
+                return deleted
+
+    def close(self) -> None:
+        """Close the collection; the encoder stays open."""
+        self.collection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def _store_good(self, images: Sequence[PreparedImage]) -> list[AddResult]:
+        ids = [image.id or default_id(image.digest, self.collection.find) for image in images]
+        stored = self.collection.find(ids)
+        vectors = self._embed(images, [stored.get(name) for name in ids])
+        results = [
+            AddResult(name, Status.ERROR, vector if isinstance(vector, SightlineError) else None)
+            for name, vector in zip(ids, vectors, strict=True)
+        ]
+        items: dict[int, NewItem] = {}
+        for place, vector in enumerate(vectors):
+            if not isinstance(vector, SightlineError):
+                known = stored.get(ids[place])
+                items[place] = new_item(images[place], id=ids[place], vector_D=vector, stored=known)
+        with self._files.reading():
+            for place in items:
+                self._keep_files(images[place])
+            statuses = self.collection.upsert(list(items.values()))
+        for place, status in zip(items, statuses, strict=True):
+            results[place] = AddResult(ids[place], status)
+        return results
+
+    def _embed(
+        self, images: Sequence[PreparedImage], stored: Sequence[Item | None]
+    ) -> list[FloatArray | SightlineError]:
+        """Return the vectors of the pictures; content that is stored already is not embedded."""
+        same = [
+            item is not None and item.digest == image.digest
+            for image, item in zip(images, stored, strict=True)
+        ]
+        known = self.collection.find_vectors([item.id for item in stored if item is not None])
+        vectors: dict[int, FloatArray | SightlineError] = {
+            place: known[item.id]
+            for place, item in enumerate(stored)
+            if item is not None and same[place] and item.id in known
+        }
+        missing = [place for place in range(len(images)) if place not in vectors]
+        embedded = embed_images(self.encoder, [images[place].pixels_SS3 for place in missing])
+        vectors.update(zip(missing, embedded, strict=True))
+        return [vectors[place] for place in range(len(images))]
+
+    def _keep_files(self, image: PreparedImage) -> None:
+        self._media.keep_thumbnail(image.digest, image.thumbnail)
+        if image.kept is not None:
+            self._media.keep_image(image.digest, image.kept)
+
+    def _forget_files(self, digests: Sequence[str]) -> None:
+        with self._files.writing():
+            self._media.forget(self.collection.unreferenced(digests))
+
+    def _page(
+        self, query: Query, query_D: FloatArray | None, words: Sequence[Term]
+    ) -> SearchResult:
+        return self.collection.search(
+            query_D,
+            k=query.k,
+            filter=query.filter,
+            cursor=query.cursor,
+            mode=query.mode,
+            words=words,
+        )

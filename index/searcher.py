@@ -1,0 +1,174 @@
+"""Searching a collection: plan, order, pages, and a second look where a write came in between.
+
+# D = embedding dimension
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+
+import numpy as np
+
+from core.errors import StorageError
+from core.types import FloatArray, IdArray
+from index.cursor import Cursor, binding_of, check_cursor, decode_cursor, sketch_of, vector_key
+from index.filter_sql import SQLCondition, compile_filter
+from index.filters import Filter, filter_json
+from index.items import Hit, Plan, SearchResult
+from index.keyword import FUSED_DEPTH, fuse, match_expression, rank_words
+from index.live import IndexLagsError, LiveIndex
+from index.query import Mode, Term, check_k
+from index.ranking import After, Ranked, rank_rows
+from index.store import StoreReader
+
+_REMEMBERED_VECTORS = 1024
+_MOST_LOOKS = 20
+
+
+class Searcher:
+    """Answers queries from a live index and its store."""
+
+    def __init__(
+        self,
+        live: LiveIndex,
+        store: StoreReader,
+        *,
+        settled: Callable[[], AbstractContextManager[None]],
+    ) -> None:
+        """``settled`` returns a context in which index and database are equal."""
+        self._live = live
+        self._store = store
+        self._settled = settled
+        self._vectors = _RecentVectors(_REMEMBERED_VECTORS)
+
+    def search(
+        self,
+        query_D: FloatArray | None,
+        words: Sequence[Term],
+        *,
+        mode: Mode,
+        k: int,
+        filter: Filter | None,
+        cursor: str | None,
+    ) -> SearchResult:
+        """Return one page. ``query_D`` is a unit vector, ``words`` are used by the word modes.
+
+        Raises:
+            QueryError: k, cursor or words that cannot be answered.
+        """
+        check_k(k)
+        condition = compile_filter(filter)
+        expression = "" if mode == "vector" else match_expression(words)
+        binding = binding_of([mode, expression, filter_json(filter)])
+        previous = None if cursor is None else decode_cursor(cursor)
+        if previous is not None:
+            check_cursor(previous, binding=binding, vector_D=query_D)
+            query_D = self._vectors.get(previous.vector_key, query_D)
+        after = None if previous is None else After(previous.score, previous.id, previous.seen)
+
+        def answer() -> tuple[list[Ranked], tuple[Hit, ...]]:
+            if mode == "keyword":
+                places = rank_words(self._store, expression, condition, count=k + 1, after=after)
+            elif mode == "hybrid":
+                places = self._fused(query_D, expression, condition, count=k + 1, after=after)
+            else:
+                places = self._by_vector(query_D, condition, count=k + 1, after=after)
+            return places, self._hits(places[:k])
+
+        places, hits = self._consistently(answer)
+        next_cursor = None
+        if len(places) > k:
+            key = "" if query_D is None else self._vectors.put(query_D)
+            next_cursor = Cursor(
+                binding=binding,
+                sketch=() if query_D is None else sketch_of(query_D),
+                score=places[k - 1].score,
+                id=places[k - 1].id,
+                seen=k + (previous.seen if previous else 0),
+                vector_key=key,
+            ).encode()
+        return SearchResult(hits, self._plan(mode), next_cursor)
+
+    def _plan(self, mode: Mode) -> Plan:
+        exact = mode == "keyword" or self._live.index.capabilities.exact
+        return "exact" if exact else "approximate"
+
+    def _by_vector(
+        self,
+        query_D: FloatArray | None,
+        condition: SQLCondition,
+        *,
+        count: int,
+        after: After | None,
+    ) -> list[Ranked]:
+        assert query_D is not None
+        allowed_N: IdArray | None = self._live.allowed(condition)
+        return rank_rows(
+            self._live, self._store, query_D, count=count, allowed_N=allowed_N, after=after
+        )
+
+    def _fused(
+        self,
+        query_D: FloatArray | None,
+        expression: str,
+        condition: SQLCondition,
+        *,
+        count: int,
+        after: After | None,
+    ) -> list[Ranked]:
+        by_words = rank_words(self._store, expression, condition, count=FUSED_DEPTH, after=None)
+        by_vector = self._by_vector(query_D, condition, count=FUSED_DEPTH, after=None)
+        return fuse([by_vector, by_words], count=count, after=after)
+
+    def _hits(self, places: Sequence[Ranked]) -> tuple[Hit, ...]:
+        items = self._store.items_of_rows([place.row_id for place in places])
+        if len(items) < len(places):
+            raise IndexLagsError
+        found = [(items[place.row_id], place.score) for place in places]
+        return tuple(
+            Hit(item.id, score, None, item.caption, item.metadata) for item, score in found
+        )
+
+    def _consistently(
+        self, answer: Callable[[], tuple[list[Ranked], tuple[Hit, ...]]]
+    ) -> tuple[list[Ranked], tuple[Hit, ...]]:
+        """Answer at once; only where a write came in between, wait for it and answer again."""
+        if not self._live.stale:
+            with contextlib.suppress(IndexLagsError):
+                return answer()
+        for _ in range(_MOST_LOOKS):
+            with contextlib.suppress(IndexLagsError), self._settled():
+                return answer()
+        raise StorageError(
+            "the collection changed during every look at it; another process writes it faster than "
+            "this one can follow: search through that process"
+        )
+
+
+class _RecentVectors:
+    """The exact vectors of recent queries, so that later pages are scored to the same bit."""
+
+    def __init__(self, capacity: int) -> None:
+        """Keep at most ``capacity`` vectors."""
+        self._capacity = capacity
+        self._vectors: OrderedDict[str, FloatArray] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def put(self, vector_D: FloatArray) -> str:
+        """Remember a vector and return its key."""
+        key = vector_key(vector_D)
+        with self._lock:
+            self._vectors[key] = np.array(vector_D)
+            self._vectors.move_to_end(key)
+            if len(self._vectors) > self._capacity:
+                self._vectors.popitem(last=False)
+        return key
+
+    def get(self, key: str, default: FloatArray | None) -> FloatArray | None:
+        """Return the remembered vector, or ``default``."""
+        with self._lock:
+            return self._vectors.get(key, default)
