@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 from torch.nn import functional
 
+_MASK_PER_HEAD_NDIM = 3
+
 
 class PlainAttention(nn.Module):
     """The forward pass of ``nn.MultiheadAttention`` for evaluation, sharing its parameters."""
@@ -39,6 +41,9 @@ class PlainAttention(nn.Module):
         del need_weights
         query, key, value = map(self._heads, self._projected(query_NLW, key_NLW, value_NLW))
         mask = None if attn_mask is None else attn_mask.to(query.dtype)
+        if mask is not None and mask.ndim == _MASK_PER_HEAD_NDIM:
+            # One mask per item and head comes flattened: (N * heads, L, L).
+            mask = mask.reshape(-1, self.heads, mask.shape[-2], mask.shape[-1])
         attended = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
         output = self.out_proj(attended.transpose(1, 2).flatten(2))
         return (output if self.batch_first else output.transpose(0, 1)), None
