@@ -60,6 +60,8 @@ export class LabelView {
   takeImages(files) {
     this.#remove(this.cards.filter((card) => card.isSample));
     this.#add(files, false);
+    // On a phone the answers are below the controls.
+    this.list.scrollIntoView({ block: "nearest", behavior: "smooth" });
   }
 
   #add(files, isSample) {
