@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from index.gallery import NewImage
-
 from core.artifacts import canonical_json, sha256_bytes
 from core.errors import SightlineError, UsageError
 from core.types import JSONObject, JSONValue
+from index.adding import AddResult, NewImage, PreparedImage
+from index.items import Status
 from service.engine import Engine
 from service.errors import error_object
 from service.schemas import AddForm, AddRequest, ItemFields
@@ -65,36 +65,39 @@ def pending_from_json(fields: AddRequest, *, limit_bytes: int) -> list[PendingIt
 
 
 def add_items(engine: Engine, pending: Sequence[PendingItem]) -> JSONObject:
-    """Add the good items in one go and return the outcome of each, in order.
+    """Add the good items in one transaction and return the outcome of each, in order.
 
     Raises:
         SightlineError: nothing could be stored, or the only item is bad.
     """
-    images = [
-        NewImage(
-            data=item.data,
-            id=item.fields.id,
-            caption=item.fields.caption or "",
-            metadata=item.fields.metadata,
-        )
-        for item in pending
-        if isinstance(item.data, bytes)
-    ]
     with engine.metrics.timed("add"):
-        added = iter(engine.gallery.add(images))
+        prepared = engine.decoding.map(lambda item: _prepared(engine, item), pending)
+        outcomes = engine.gallery.store(
+            [
+                AddResult(item.fields.id, Status.ERROR, found)
+                if isinstance(found, SightlineError)
+                else found
+                for item, found in zip(pending, prepared, strict=True)
+            ]
+        )
     results: list[JSONValue] = []
-    for item in pending:
-        if isinstance(item.data, SightlineError):
-            item_id, status, error = item.fields.id, "error", item.data
-        else:
-            outcome = next(added)
-            item_id, status, error = outcome.id, str(outcome.status), outcome.error
+    for item, outcome in zip(pending, outcomes, strict=True):
+        error = outcome.error
         if error is not None and len(pending) == 1:
             error.param = error.param or item.param
             raise error
         shown = None if error is None else error_object(error, param=item.param)
-        results.append({"id": item_id, "status": status, "error": shown})
+        results.append({"id": outcome.id, "status": str(outcome.status), "error": shown})
     return {"results": results}
+
+
+def _prepared(engine: Engine, item: PendingItem) -> PreparedImage | AddResult:
+    if isinstance(item.data, SightlineError):
+        return AddResult(item.fields.id, Status.ERROR, item.data)
+    known = item.fields
+    return engine.gallery.prepare(
+        NewImage(data=item.data, id=known.id, caption=known.caption, metadata=known.metadata)
+    )
 
 
 def digest_of(pending: Sequence[PendingItem]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 
 from fastapi import FastAPI
 from starlette.middleware import Middleware
@@ -55,9 +55,11 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        opened = engine or await asyncio.to_thread(
-            open_engine, settings, metrics=metrics, encoder=encoder
-        )
+        opened = engine
+        if opened is None:
+            opened = await asyncio.to_thread(
+                open_engine, settings, metrics=metrics, encoder=encoder
+            )
         app.state.engine = opened
         try:
             yield
@@ -66,7 +68,7 @@ def create_app(
 
     app = FastAPI(
         title="Sightline",
-        version=version("sightline"),
+        version=_version(),
         description=_DESCRIPTION,
         docs_url=None,
         redoc_url=None,
@@ -84,6 +86,15 @@ def create_app(
         app.include_router(module.router)
     app.mount("/static", StaticFiles(directory=page.STATIC, check_dir=False), name="static")
     return app
+
+
+def _version() -> str:
+    """Return the version of the installed package."""
+    try:
+        return version("sightline")
+    except PackageNotFoundError:
+        # A checkout on the Python path, without an installation.
+        return "unknown"
 
 
 def _middleware(

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -173,7 +173,8 @@ class SharedEncoder:
         self._encoder.close()
 
     def _embed_texts(self, texts: list[str]) -> FloatArray:
-        return self._stacked(self._submit(self._texts, texts))
+        outcomes: list[FloatArray | SightlineError] = self._submit(self._texts, texts)
+        return self._stacked(outcomes)
 
     def _submit(
         self, lane: Lane[InputT, OutputT], inputs: Sequence[InputT]
@@ -225,13 +226,13 @@ class SharedEncoder:
     def _run_texts(self, texts: list[str]) -> FloatArray:
         return _checked(self._encoder.encode_texts(texts), len(texts), self.dim)
 
-    def _stacked(self, outcomes: Sequence[FloatArray | SightlineError]) -> FloatArray:
-        vectors_ND = np.empty((len(outcomes), self.dim), np.float32)
-        for row, outcome in enumerate(outcomes):
+    def _stacked(self, outcomes: Iterable[FloatArray | SightlineError]) -> FloatArray:
+        rows = []
+        for outcome in outcomes:
             if isinstance(outcome, SightlineError):
                 raise outcome
-            vectors_ND[row] = outcome
-        return vectors_ND
+            rows.append(outcome)
+        return np.stack(rows) if rows else np.empty((0, self.dim), np.float32)
 
 
 def _checked(vectors_ND: FloatArray, count: int, dim: int) -> FloatArray:

@@ -8,15 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from zeroshot.abstention import Abstain
-from zeroshot.classifier import Classifier
-from zeroshot.scores import Scores
-from zeroshot.templates import (
-    DEFAULT_TEMPLATE_SET,
-    TemplateSet,
-    check_templates,
-    template_set,
-)
 
 from core.errors import SightlineError, UsageError
 from core.types import FloatArray, JSONObject, JSONValue
@@ -26,6 +17,15 @@ from service.errors import error_object
 from service.image_sources import ImageSource, embed_sources
 from service.schemas import ClassifyRequest
 from service.settings import Settings
+from zeroshot.abstention import Abstain
+from zeroshot.classifier import Classifier
+from zeroshot.scores import Scores
+from zeroshot.templates import (
+    DEFAULT_TEMPLATE_SET,
+    TemplateSet,
+    check_templates,
+    template_set,
+)
 
 _DIGITS = 6
 

@@ -8,16 +8,13 @@ from __future__ import annotations
 import logging
 import time
 
-from index.gallery import Gallery
-from index.query import Query, Term
-from zeroshot.classifier import ClassifierCache
-from zeroshot.label_sets import LabelSetStore
-
 from core.errors import DeadlineError, NotReadyError, SightlineError
 from core.types import JSONObject
 from encoders.decoding import DecodeLimits
 from encoders.encoder import Encoder
 from encoders.loading import STARTER_MODEL, load_encoder
+from index.gallery import Gallery
+from index.query import Query, Term
 from service.batching import BatchLimits, SharedEncoder
 from service.decoding_pool import DecodingPool
 from service.idempotency import IdempotencyKeys
@@ -25,6 +22,8 @@ from service.metrics import Metrics
 from service.settings import Settings
 from service.text_cache import TextCache
 from service.workers import Workers
+from zeroshot.classifier import ClassifierCache
+from zeroshot.label_sets import LabelSetStore
 
 logger = logging.getLogger(__name__)
 
@@ -48,12 +47,7 @@ class Engine:
         self.workers = Workers(settings.request_threads)
         # Readiness must not wait in line behind the requests it reports on.
         self.canary_workers = Workers(1)
-        self.decoding = DecodingPool(
-            preprocessing=encoder.preprocessing,
-            limits=decode_limits(settings),
-            threads=settings.decode_threads,
-            observe=metrics.stage_done,
-        )
+        self.decoding = DecodingPool(threads=settings.decode_threads, observe=metrics.stage_done)
         self.opened_at = int(time.time())
         self.draining = False
 

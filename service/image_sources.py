@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from core.errors import SightlineError, UsageError
 from core.types import FloatArray
+from encoders.preprocessing import preprocess_bytes
 from service.access import check_count
 from service.engine import Engine
 from service.schemas import ImageInputs
@@ -85,7 +86,10 @@ def embed_images(engine: Engine, images: Sequence[bytes]) -> list[FloatArray | S
         BusyError: too many images wait for the model.
         DeadlineError: the time of the request ended.
     """
-    decoded = engine.decoding.decode(images)
+    preprocessing, limits = engine.encoder.preprocessing, engine.gallery.limits
+    decoded = engine.decoding.map(
+        lambda data: preprocess_bytes(data, preprocessing, limits), images
+    )
     good = [pixels for pixels in decoded if not isinstance(pixels, SightlineError)]
     vectors = iter(engine.encoder.encode_each_image(good))
     return [item if isinstance(item, SightlineError) else next(vectors) for item in decoded]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -70,7 +70,7 @@ class Lane(Generic[InputT, OutputT]):
     def __init__(
         self,
         name: str,
-        encode: Callable[[list[InputT]], Sequence[OutputT]],
+        encode: Callable[[list[InputT]], Iterable[OutputT]],
         *,
         max_batch: int,
         max_queued: int,

@@ -30,8 +30,9 @@ UNGUARDED = frozenset({"/healthz", "/readyz", "/metrics"})
 UNMATCHED = "unmatched"
 _CLIENT_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}\Z")
 _CLOSED_BY_CLIENT = 499
-# A lone surrogate: decoding UTF-8 never gives one.
-_ESCAPED_SLASH = "\udc2f"
+# Not a character by the Unicode standard; one that occurs all the same is escaped itself.
+_MARK = "\ufdd0"
+_SLASH, _MARK_ITSELF = f"{_MARK}1", f"{_MARK}0"
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _SECURITY_HEADERS = {
     "x-content-type-options": "nosniff",
@@ -244,8 +245,8 @@ class EscapedSlashes:
     """Lets ids contain slashes: an escaped one is part of an id, not a border between parts.
 
     Servers decode the path before they match it, so ``a%2Fb`` would look like two parts. Here an
-    escaped slash becomes a character that no decoded path can contain; ``restore_slashes`` turns
-    it back.
+    escaped slash becomes a mark that the router takes for a letter; ``restore_slashes`` turns it
+    back.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -255,12 +256,13 @@ class EscapedSlashes:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         raw = scope.get("raw_path") or b""
-        if scope["type"] == "http" and b"%2f" in raw.lower():
+        if scope["type"] == "http" and (b"%2f" in raw.lower() or _MARK in scope["path"]):
             parts = re.split(r"%2[Ff]", raw.decode("ascii", "replace"))
-            scope["path"] = _ESCAPED_SLASH.join(unquote(part) for part in parts)
+            decoded = [unquote(part).replace(_MARK, _MARK_ITSELF) for part in parts]
+            scope["path"] = _SLASH.join(decoded)
         await self._app(scope, receive, send)
 
 
 def restore_slashes(part: str) -> str:
     """Return a part of a path with its escaped slashes."""
-    return part.replace(_ESCAPED_SLASH, "/")
+    return part.replace(_SLASH, "/").replace(_MARK_ITSELF, _MARK)

@@ -29,20 +29,22 @@ class Body(BaseModel):
 class ImageInputs(Body):
     """The ways to name images in JSON; they may be mixed and count in this order."""
 
-    image: Images | None = Field(None, description="base64 or data URI; one or a list")
-    image_id: str | list[str] | None = Field(None, description="an item of the gallery, or a list")
-    image_url: Images | None = Field(None, description="refused: fetching is switched off")
+    image: Images | None = Field(default=None, description="base64 or data URI; one or a list")
+    image_id: str | list[str] | None = Field(
+        default=None, description="an item of the gallery, or a list"
+    )
+    image_url: Images | None = Field(default=None, description="refused: fetching is switched off")
 
 
 class AbstainRequest(Body):
     """When to give no label; each threshold that is set must be reached by the best label."""
 
-    min_score: Probability | None = Field(None, description="least score of the best label")
+    min_score: Probability | None = Field(default=None, description="least score of the best label")
     min_cosine: Annotated[float, Field(ge=-1.0, le=1.0)] | None = Field(
-        None, description="least cosine of the best label"
+        default=None, description="least cosine of the best label"
     )
     min_margin: Probability | None = Field(
-        None, description="least distance between the two best scores"
+        default=None, description="least distance between the two best scores"
     )
 
 
@@ -52,17 +54,22 @@ class ClassifyRequest(ImageInputs):
     form_lists = frozenset({"labels", "templates"})
     form_json = frozenset({"labels", "templates", "abstain", "image_id"})
 
-    labels: list[str] | None = Field(None, description="the labels; or name a label_set")
-    label_set: str | None = Field(None, description="`name` or `name@version`")
-    templates: list[str] | None = Field(None, description="prompts with exactly one `{}` each")
-    template_set: str | None = Field(None, description="name, single, imagenet7 or imagenet80")
-    mode: Literal["single", "multi"] = Field(
-        "single", description="single: one label fits; multi: each label has its own probability"
+    labels: list[str] | None = Field(default=None, description="the labels; or name a label_set")
+    label_set: str | None = Field(default=None, description="`name` or `name@version`")
+    templates: list[str] | None = Field(
+        default=None, description="prompts with exactly one `{}` each"
     )
-    top_k: int = Field(5, ge=1, description="labels in the answer")
+    template_set: str | None = Field(
+        default=None, description="name, single, imagenet7 or imagenet80"
+    )
+    mode: Literal["single", "multi"] = Field(
+        default="single",
+        description="single: one label fits; multi: each label has its own probability",
+    )
+    top_k: int = Field(default=5, ge=1, description="labels in the answer")
     abstain: AbstainRequest | None = None
     temperature: Annotated[float, Field(gt=0.0)] | None = Field(
-        None, description="divides the logits: above 1 makes the scores less sure"
+        default=None, description="divides the logits: above 1 makes the scores less sure"
     )
 
     model_config = ConfigDict(
@@ -76,11 +83,11 @@ class QueryTerm(Body):
     """One part of a query: exactly one of text, image, image_id and vector."""
 
     text: str | None = None
-    image: str | None = Field(None, description="base64 or data URI")
-    image_id: str | None = Field(None, description="an item of the gallery")
-    image_url: str | None = Field(None, description="refused: fetching is switched off")
-    vector: list[float] | None = Field(None, description="an embedding of this model")
-    weight: float = Field(1.0, description="negative pushes away")
+    image: str | None = Field(default=None, description="base64 or data URI")
+    image_id: str | None = Field(default=None, description="an item of the gallery")
+    image_url: str | None = Field(default=None, description="refused: fetching is switched off")
+    vector: list[float] | None = Field(default=None, description="an embedding of this model")
+    weight: float = Field(default=1.0, description="negative pushes away")
 
 
 class SearchRequest(Body):
@@ -89,17 +96,18 @@ class SearchRequest(Body):
     form_json = frozenset({"query", "filter"})
 
     query: str | list[QueryTerm] | None = Field(
-        None, description="a query in words (`a red car -toy 2:vintage +id:a17`) or a list of terms"
+        default=None,
+        description="a query in words (`a red car -toy 2:vintage +id:a17`) or a list of terms",
     )
-    text: str | None = Field(None, description="plain text, taken literally")
-    image: str | None = Field(None, description="base64 or data URI")
-    image_url: str | None = Field(None, description="refused: fetching is switched off")
-    k: int = Field(10, ge=1, description="number of hits")
-    cursor: str | None = Field(None, description="the cursor of the last answer, to go on")
-    filter: dict[str, JsonValue] | None = Field(None, description="see docs/api.md")
+    text: str | None = Field(default=None, description="plain text, taken literally")
+    image: str | None = Field(default=None, description="base64 or data URI")
+    image_url: str | None = Field(default=None, description="refused: fetching is switched off")
+    k: int = Field(default=10, ge=1, description="number of hits")
+    cursor: str | None = Field(default=None, description="the cursor of the last answer, to go on")
+    filter: dict[str, JsonValue] | None = Field(default=None, description="see docs/api.md")
     min_confidence: Probability | None = None
     mode: Literal["vector", "keyword", "hybrid"] = "vector"
-    explain: bool = Field(False, description="fill `terms` of each hit")
+    explain: bool = Field(default=False, description="fill `terms` of each hit")
 
     model_config = ConfigDict(
         extra="forbid",
@@ -120,16 +128,18 @@ class SearchRequest(Body):
 class ItemFields(Body):
     """What is known of an image besides its pixels."""
 
-    id: Identifier | None = Field(None, description="digest of the image when absent")
-    caption: str | None = None
-    metadata: dict[str, JsonValue] = Field(default_factory=dict)
+    id: Identifier | None = Field(default=None, description="digest of the image when absent")
+    caption: str | None = Field(default=None, description="keeps the stored one when absent")
+    metadata: dict[str, JsonValue] | None = Field(
+        default=None, description="keeps the stored one when absent"
+    )
 
 
 class NewItem(ItemFields):
     """An image to add."""
 
-    image: str | None = Field(None, description="base64 or data URI")
-    image_url: str | None = Field(None, description="refused: fetching is switched off")
+    image: str | None = Field(default=None, description="base64 or data URI")
+    image_url: str | None = Field(default=None, description="refused: fetching is switched off")
 
 
 class AddRequest(Body):
@@ -186,9 +196,11 @@ class EmbeddingRequest(Body):
     )
 
     input: str | list[str | ImageInput]
-    model: str | None = Field(None, description="name or encoder id; there is one model")
+    model: str | None = Field(default=None, description="name or encoder id; there is one model")
     modality: Literal["text", "image"] = Field(
-        "text", description="image: the strings of `input` are base64 images"
+        default="text", description="image: the strings of `input` are base64 images"
     )
     encoding_format: Literal["float", "base64"] = "float"
-    dimensions: int | None = Field(None, ge=1, description="keep the first n, normalised again")
+    dimensions: int | None = Field(
+        default=None, ge=1, description="keep the first n, normalised again"
+    )

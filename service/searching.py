@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from index.filters import parse_filter
-from index.items import TermContribution
-from index.query import MOST_TERMS, Query, Term, parse_query
 
 from core.errors import QueryError, SightlineError
 from core.types import FloatArray, JSONObject, JSONValue
+from index.filters import parse_filter
+from index.items import TermContribution
+from index.query import MOST_TERMS, Query, Term, parse_query
 from service.access import check_count, check_text
 from service.engine import Engine
 from service.errors import out_of_range
@@ -149,7 +149,8 @@ def _vector(engine: Engine, values: list[float], param: str) -> FloatArray:
             f"{engine.encoder.dim}; embed with this model",
             param=param,
         )
-    vector_D = np.asarray(values, np.float64).astype(np.float32)
+    with np.errstate(over="ignore"):
+        vector_D = np.asarray(values, np.float64).astype(np.float32)
     norm = float(np.linalg.norm(vector_D))
     if not np.isfinite(norm) or norm == 0.0:
         raise out_of_range(f"{param} is zero or not finite; send an embedding", param=param)

@@ -145,7 +145,8 @@ def _shortened(vectors_ND: FloatArray, dimensions: int) -> FloatArray:
     """Keep the first ``dimensions`` numbers and normalise again; a zero vector stays zero."""
     short_ND = vectors_ND[:, :dimensions]
     norms_N1 = np.linalg.norm(short_ND, axis=1, keepdims=True)
-    return short_ND / np.maximum(norms_N1, np.finfo(np.float32).tiny)
+    normalised_ND: FloatArray = short_ND / np.maximum(norms_N1, np.finfo(np.float32).tiny)
+    return normalised_ND
 
 
 def _encoded(vector_D: FloatArray, encoding: str) -> JSONValue:

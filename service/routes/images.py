@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
@@ -23,7 +25,7 @@ MEDIA_TYPES = {
 }
 """What may leave this service as a picture; raster formats only, none can carry a script."""
 
-_RESPONSES = {
+_RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {"description": "the picture", "content": {"image/*": {}}},
     304: {"description": "unchanged since the ETag in If-None-Match"},
     404: {"description": "unknown id"},

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
-from index.filters import Filter, parse_filter
 from starlette.responses import Response
 
 from core.errors import UsageError
 from core.types import JSONObject
+from index.filters import Filter, parse_filter
 from service.access import check_count, engine_of, writable_engine_of
 from service.adding import (
     PendingItem,
@@ -148,7 +148,7 @@ def _delete(engine: Engine, fields: DeleteRequest) -> JSONObject:
         raise UsageError("send exactly one of ids (a list) and filter (an object)", param="ids")
     if fields.ids is not None:
         return {"deleted": engine.gallery.delete(fields.ids)}
-    return {"deleted": engine.gallery.collection.delete_where(_filter(fields.filter))}
+    return {"deleted": engine.gallery.delete_where(_filter(fields.filter))}
 
 
 def _change(engine: Engine, item_id: str, fields: ItemChange) -> JSONObject:

@@ -53,7 +53,9 @@ def serving(app: ASGIApp) -> Iterator[httpx.Client]:
 
 
 @contextmanager
-def running(folder: Path, *, encoder: Encoder | None = None, **changes: Any) -> Iterator[httpx.Client]:
+def running(
+    folder: Path, *, encoder: Encoder | None = None, **changes: Any
+) -> Iterator[httpx.Client]:
     """Serve a gallery in ``folder`` with changed settings and yield a client of it."""
     from service.app import create_app
 

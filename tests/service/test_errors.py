@@ -64,7 +64,7 @@ def problems_of(model: type[SearchRequest | ClassifyRequest], body: object) -> S
 
 
 def test_a_number_out_of_range_is_not_malformed() -> None:
-    """k = 0 is understood and refused: 422."""
+    """Asking for zero hits is understood and refused: 422."""
     error = problems_of(SearchRequest, {"query": "x", "k": 0})
 
     assert status_of(error) == 422

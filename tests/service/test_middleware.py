@@ -247,6 +247,7 @@ def test_an_escaped_slash_is_part_of_an_id() -> None:
         assert client.get("/v1/a%2fb%2F%C3%A9/c").json() == {"parts": ["", "v1", "a/b/\u00e9", "c"]}
         assert client.get("/v1/a%252Fb").json() == {"parts": ["", "v1", "a%2Fb"]}
         assert client.get("/v1/a/b").json() == {"parts": ["", "v1", "a", "b"]}
+        assert client.get("/v1/%EF%B7%901%2F").json() == {"parts": ["", "v1", "\ufdd01/"]}
 
 
 def test_only_answers_that_may_change_tell_when_to_return() -> None:

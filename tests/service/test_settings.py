@@ -91,9 +91,9 @@ def test_a_wrong_variable_is_refused_by_name(environment: dict[str, str], said: 
 
 def test_an_unknown_key_of_a_file_is_refused_with_the_file(tmp_path: Path) -> None:
     """A typing error in a file names the file and the nearest setting."""
-    file = write(tmp_path / "b.toml", "max_labls = 3\n")
+    file = write(tmp_path / "b.toml", "max_txts = 3\n")
 
-    with pytest.raises(ConfigError, match=r"b\.toml: unknown setting 'max_labls'.*max_labels"):
+    with pytest.raises(ConfigError, match=r"b\.toml: unknown setting 'max_txts'.*max_texts"):
         load_settings(config=file, environment={})
 
 
