@@ -10,7 +10,6 @@ from importlib.metadata import PackageNotFoundError, version
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
-from starlette.staticfiles import StaticFiles
 
 from encoders.encoder import Encoder
 from service.engine import Engine, open_engine
@@ -84,7 +83,7 @@ def create_app(
     install_openapi(app)
     for module in (search, classify, items, images, label_sets, embeddings, health, page):
         app.include_router(module.router)
-    app.mount("/static", StaticFiles(directory=page.STATIC, check_dir=False), name="static")
+    app.mount("/static", page.PageFiles(directory=page.STATIC, check_dir=False), name="static")
     return app
 
 

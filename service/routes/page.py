@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 from pathlib import Path
 
 from fastapi import APIRouter
 from starlette.responses import FileResponse, HTMLResponse, Response
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
 
 from core.errors import NotFoundError
 
@@ -37,6 +40,22 @@ _DOCS_SCRIPT = """SwaggerUIBundle({
   tryItOutEnabled: true,
 });
 """
+
+
+class PageFiles(StaticFiles):
+    """The files of the page. Browsers ask each time, so after an upgrade none of them is old."""
+
+    def file_response(
+        self,
+        full_path: str | os.PathLike[str],
+        stat_result: os.stat_result,
+        scope: Scope,
+        status_code: int = 200,
+    ) -> Response:
+        """Return the file, or 304 where the browser has it already."""
+        response = super().file_response(full_path, stat_result, scope, status_code)
+        response.headers["cache-control"] = "no-cache"
+        return response
 
 
 @router.get("/")

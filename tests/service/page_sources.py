@@ -33,11 +33,13 @@ class _Reader(HTMLParser):
     """Collects the elements, and the text inside each, that of its children included."""
 
     def __init__(self) -> None:
+        """Begin with nothing open."""
         super().__init__()
         self.elements: list[Element] = []
         self.open: list[Element] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Note an element, and keep it open until its end tag."""
         inside = tuple(element.tag for element in self.open)
         values = {name: value or "" for name, value in attrs}
         element = Element(tag, values, inside=inside)
@@ -46,12 +48,14 @@ class _Reader(HTMLParser):
             self.open.append(element)
 
     def handle_endtag(self, tag: str) -> None:
+        """Close the innermost element."""
         if tag in VOID:
             return
         closed = self.open.pop()
         assert closed.tag == tag, f"<{closed.tag}> is closed by </{tag}>, line {self.getpos()[0]}"
 
     def handle_data(self, data: str) -> None:
+        """Give a text to every open element."""
         for element in self.open:
             element.text += data.strip()
 

@@ -88,6 +88,7 @@ def test_every_file_is_served_with_its_type(path: Path, colours: httpx.Client) -
 
     assert answer.status_code == 200
     assert answer.headers["content-type"].split(";")[0] == TYPES[path.suffix]
+    assert answer.headers["cache-control"] == "no-cache"
     assert answer.content == path.read_bytes()
 
 
