@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
 
 from core.errors import EncoderMismatchError, StorageError
-from index.schema import storage_errors
+from index.schema import DATABASE_NAME, storage_errors
 from index.store import StoreReader
 
 
@@ -31,6 +32,18 @@ def read_binding(store: StoreReader) -> Binding:
     if not {"encoder_id", "dim"} <= set(state):
         raise StorageError(f"{store.path} names no encoder; add the images to a new gallery")
     return _binding(state)
+
+
+def recorded_model(folder: Path) -> str | None:
+    """Return the model that a gallery was filled with, ``None`` where nothing is on record.
+
+    Raises:
+        StorageError: there is a gallery, but it cannot be read.
+    """
+    if not (folder / DATABASE_NAME).is_file():
+        return None
+    with contextlib.closing(StoreReader(folder)) as store:
+        return store.state().get("model")
 
 
 def check_binding(found: Binding, wanted: Binding, *, folder: Path) -> None:
@@ -67,6 +80,8 @@ def bind(connection: sqlite3.Connection, wanted: Binding, *, folder: Path) -> No
         if values.items() <= state.items():
             return
         connection.execute("BEGIN IMMEDIATE")
+        if state.get("encoder_id") != wanted.encoder_id:
+            connection.execute("DELETE FROM state")
         connection.executemany("INSERT OR REPLACE INTO state VALUES (?, ?)", list(values.items()))
         connection.execute("COMMIT")
 

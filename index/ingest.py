@@ -7,13 +7,13 @@ its item still holds that content, with the caption and metadata that are given 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from core.errors import SightlineError
+from core.errors import NotFoundError, SightlineError, UsageError
 from core.types import JSONObject
 from encoders.decoding import read_image_file
 from index.adding import AddResult, NewImage, PreparedImage
@@ -51,7 +51,7 @@ _Slot = AddResult | Future[PreparedImage | AddResult]
 
 def add_files(
     gallery: Gallery, files: Iterable[ImageFile], *, copy: bool = False, threads: int = 2
-) -> Iterator[FileResult]:
+) -> Generator[FileResult, None, None]:
     """Add files and yield one result each, in order; what was yielded is durable and searchable.
 
     Args:
@@ -81,22 +81,25 @@ def add_files(
 def _start(
     gallery: Gallery, batch: Sequence[ImageFile], pool: ThreadPoolExecutor, *, copy: bool
 ) -> list[_Slot]:
+    """Return what is known of each file already, or the decoding of it that has begun."""
     paths = [str(file.path.absolute()) for file in batch]
-    known = gallery.collection.known_files(paths)
+    known = gallery.collection.known_files([path for path in paths if _is_utf8(path)])
     names = [
         file.id or (known[path].id if path in known else "")
         for file, path in zip(batch, paths, strict=True)
     ]
-    items = gallery.collection.find(names)
     damaged = set(gallery.collection.damaged)
+    items = gallery.collection.find([name for name in names if name not in damaged])
     slots: list[_Slot] = []
     for file, path, name in zip(batch, paths, names, strict=True):
         item = items.get(name)
-        fresh = (
-            item is not None and name not in damaged and _is_unchanged(file, item, known.get(path))
-        )
-        if item is not None and fresh and (not copy or gallery.holds_image(item.digest)):
-            slots.append(AddResult(item.id, Status.UNCHANGED))
+        if not _is_utf8(path):
+            error = UsageError("the name of the file is not UTF-8; rename it")
+            slots.append(AddResult(None, Status.ERROR, error))
+        elif _is_unchanged(file, item, known.get(path)) and (
+            not copy or gallery.holds_image(known[path].digest)
+        ):
+            slots.append(AddResult(name, Status.UNCHANGED))
         else:
             own = item is not None and item.source == path
             asked = file.id or (name if own else None)
@@ -104,14 +107,23 @@ def _start(
     return slots
 
 
-def _is_unchanged(file: ImageFile, item: Item, known: KnownFile | None) -> bool:
+def _is_utf8(path: str) -> bool:
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _is_unchanged(file: ImageFile, item: Item | None, known: KnownFile | None) -> bool:
+    if item is None or known is None:
+        return False
     try:
         stamp = _stamp(file.path)
     except OSError:
         return False
     return (
-        known is not None
-        and known.stamp == stamp
+        known.stamp == stamp
         and (known.id, known.digest) == (item.id, item.digest)
         and file.caption in {None, item.caption}
         and (file.metadata is None or file.metadata == item.metadata)
@@ -126,7 +138,7 @@ def _load(
         stamp = _stamp(file.path)
         data = read_image_file(file.path, gallery.limits)
     except OSError as error:
-        return AddResult(id, Status.ERROR, SightlineError(f"cannot be read: {error.strerror}"))
+        return AddResult(id, Status.ERROR, NotFoundError(f"cannot be read: {error.strerror}"))
     except SightlineError as error:
         return AddResult(id, Status.ERROR, error)
     return gallery.prepare(
