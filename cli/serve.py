@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @click.command(name="serve")
 @click.option("--gallery", type=click.Path(path_type=Path), help="Folder of the gallery.")
-@click.option("--model", help="Model folder or open_clip source.  [default: the starter model]")
+@click.option("--model", help="Model folder or open_clip source.  [default: the gallery's own]")
 @click.option("--host", help="Address to listen on.  [default: 127.0.0.1]")
 @click.option("--port", type=int, help="TCP port, 0 for a free one.  [default: 8000]")
 @click.option("--config", type=click.Path(path_type=Path), help="TOML file with settings.")

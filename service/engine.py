@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import logging
 import time
+from pathlib import Path
 
 from core.errors import DeadlineError, NotReadyError, SightlineError
 from core.types import JSONObject
 from encoders.decoding import DecodeLimits
 from encoders.encoder import Encoder
 from encoders.loading import STARTER_MODEL, load_encoder
+from index.binding import recorded_model
 from index.gallery import Gallery
 from index.query import Query, Term
 from service.batching import BatchLimits, SharedEncoder
@@ -96,8 +98,9 @@ def open_engine(settings: Settings, *, metrics: Metrics, encoder: Encoder | None
         SightlineError: the model or the gallery cannot be opened; the message says what to do.
     """
     started = time.monotonic()
+    model = None if encoder else chosen_model(settings)
     loaded = encoder or load_encoder(
-        settings.model or STARTER_MODEL,
+        model or STARTER_MODEL,
         runtime=settings.runtime,
         precision=settings.precision,
         threads=settings.threads,
@@ -111,7 +114,9 @@ def open_engine(settings: Settings, *, metrics: Metrics, encoder: Encoder | None
         text_cache=TextCache(settings.text_cache_entries),
     )
     try:
-        gallery = Gallery.open(settings.gallery, shared, limits=decode_limits(settings))
+        gallery = Gallery.open(
+            settings.gallery, shared, limits=decode_limits(settings), model=model
+        )
         engine = Engine(settings, encoder=shared, gallery=gallery, metrics=metrics)
         _publish_gauges(engine)
         engine.canary()
@@ -129,6 +134,20 @@ def open_engine(settings: Settings, *, metrics: Metrics, encoder: Encoder | None
         },
     )
     return engine
+
+
+def chosen_model(settings: Settings) -> str | None:
+    """Return the model to load: the named one, else the gallery's own; ``None``: the starter.
+
+    A path becomes absolute, because it is recorded in the gallery for later commands.
+
+    Raises:
+        StorageError: there is a gallery, but it cannot be read.
+    """
+    if settings.model is None:
+        return recorded_model(settings.gallery)
+    path = Path(settings.model).expanduser()
+    return str(path.resolve()) if path.exists() else settings.model
 
 
 def decode_limits(settings: Settings) -> DecodeLimits:

@@ -42,7 +42,7 @@ class Settings:
     gallery: Path = Path("gallery")
     """Folder of the gallery to serve; it is created when it does not exist."""
     model: str | None = None
-    """Model folder or open_clip source; unset serves the starter model."""
+    """Model folder or open_clip source; unset takes the gallery's own model, else the starter."""
     runtime: Runtime = "auto"
     """What runs the model: ``openvino`` (no torch) or ``torch``; ``auto`` takes what fits it."""
     precision: Precision = "float32"
