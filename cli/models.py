@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 import click
 
 from cli.output import note, print_json, print_lines, print_table
+from core.errors import ArtifactError
 from core.types import JSONObject, JSONValue
 
 if TYPE_CHECKING:
@@ -49,7 +50,12 @@ def list_models(folder: Path, *, as_json: bool) -> None:
 
     inside = sorted(folder.iterdir()) if folder.is_dir() else []
     paths = [path for path in (STARTER_MODEL, *inside) if is_model_folder(path)]
-    rows = [_row(path) for path in paths]
+    rows = []
+    for path in paths:
+        try:
+            rows.append(_row(path))
+        except ArtifactError as error:
+            note(f"skipped: {error}")
     if as_json:
         print_json(cast("JSONValue", rows))
     elif rows:

@@ -146,7 +146,7 @@ def _create(parts: _Source, config: dict[str, Any]) -> nn.Module:
     # timm towers take a size other than their own only through this argument; for the others it
     # says what the configuration says.
     image_size = vision.get("image_size")
-    if _needs_quick_gelu(parts, config):
+    if _needs_quick_gelu(parts):
         config["quick_gelu"] = True
     try:
         model: nn.Module = open_clip.create_model(
@@ -165,17 +165,15 @@ def _create(parts: _Source, config: dict[str, Any]) -> nn.Module:
     return model.eval().requires_grad_(requires_grad=False)
 
 
-def _needs_quick_gelu(parts: _Source, config: dict[str, Any]) -> bool:
-    """Return whether the tag was trained with QuickGELU, which open_clip only warns about."""
-    tag = open_clip.get_pretrained_cfg(parts.name, parts.weights) if parts.weights else {}
-    trained, configured = bool(tag.get("quick_gelu")), bool(config.get("quick_gelu"))
-    if tag and configured and not trained:
-        plain = parts.name.removesuffix("-quickgelu")
-        raise EncoderError(
-            f"the weights {parts.weights} were trained without QuickGELU, but {parts.name} has it; "
-            f"use {plain}/{parts.weights}"
-        )
-    return trained
+def _needs_quick_gelu(parts: _Source) -> bool:
+    """Return whether the tag was trained with QuickGELU.
+
+    open_clip only warns when the configuration of that name has another activation, and goes on
+    to give wrong embeddings.
+    """
+    if parts.weights is None:
+        return False
+    return bool(open_clip.get_pretrained_cfg(parts.name, parts.weights).get("quick_gelu"))
 
 
 def _tokenizer(name: str) -> Any:
