@@ -11,6 +11,7 @@ import urllib.parse
 import urllib.request
 import uuid
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,8 +71,8 @@ def command(*, port: int | None, host: str | None, gallery: Path | None) -> None
     gallery = gallery or default_gallery(otherwise="data/demo")
     note("Loading the starter model ...")
     encoder = open_encoder(None, gallery)
-    with open_gallery(gallery, encoder) as opened:
-        add_sources(opened, [pairs])
+    with closing(open_gallery(gallery, encoder)) as opened:
+        note(add_sources(opened, [pairs]).line())
     settings = load_settings(options={"gallery": gallery, "host": host, "port": port})
     run_server(
         settings, encoder=encoder, on_ready=lambda address: _introduce(address, gallery=gallery)

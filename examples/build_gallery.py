@@ -68,6 +68,7 @@ class Row:
         if self.source_url:
             metadata["source_url"] = self.source_url
         return {
+            "id": Path(self.file).stem,
             "image": f"images/{self.file}",
             "captions": list(self.captions),
             "label": self.label,
