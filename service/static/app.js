@@ -5,7 +5,7 @@ import { watchForImages } from "./image_input.js";
 import { LabelView } from "./label_view.js";
 import { Router } from "./route.js";
 import { SearchView } from "./search_view.js";
-import { showStatus } from "./status.js";
+import { watchStatus } from "./status.js";
 
 /**
  * Start the page.
@@ -37,7 +37,7 @@ export function start() {
     describe: () => current.dropText,
     take: (files) => current.takeImages(files),
   });
-  showStatus(byId("status"));
+  watchStatus(byId("status"));
 }
 
 function listenForKeys(currentView) {

@@ -79,7 +79,7 @@ export class Details {
   }
 
   #onKey(event) {
-    if (isTyping(event.target)) return;
+    if (isTyping(event.target) || event.altKey || event.ctrlKey || event.metaKey) return;
     if (event.key === "ArrowLeft") this.#step("previous");
     if (event.key === "ArrowRight") this.#step("next");
     if (event.key === "m") this.actions.onMore(this.id);

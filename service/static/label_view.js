@@ -6,6 +6,7 @@ import { pickImages } from "./image_input.js";
 import { LabelCard } from "./label_card.js";
 import { LabelField } from "./label_field.js";
 import { loadChoice, saveChoice } from "./label_store.js";
+import { pictures } from "./status.js";
 import { captionOf } from "./tile.js";
 
 const PICTURES_PER_REQUEST = 8;
@@ -61,7 +62,7 @@ export class LabelView {
     this.#remove(this.cards.filter((card) => card.isSample));
     this.#add(files, false);
     // On a phone the answers are below the controls.
-    this.list.scrollIntoView({ block: "nearest", behavior: "smooth" });
+    this.list.scrollIntoView({ block: "nearest" });
   }
 
   #add(files, isSample) {
@@ -158,8 +159,7 @@ export class LabelView {
   #summarise(tookMs) {
     const count = this.cards.length;
     this.clearButton.hidden = !count;
-    const labels = `${this.choice.labels.length} labels`;
-    const parts = [`${count} ${count === 1 ? "picture" : "pictures"}`, labels];
+    const parts = [pictures(count), `${this.choice.labels.length} labels`];
     if (tookMs) parts.push(`${Math.round(tookMs)} ms`);
     this.summary.textContent = count ? parts.join(" \u00b7 ") : "";
   }

@@ -4,17 +4,16 @@ import { isSuperseded } from "./api.js";
 
 const AHEAD = "900px";
 
-/** Loads page after page by cursor. */
+/** Loads page after page by cursor; what goes wrong is said where the next page would be. */
 export class Pager {
   /**
-   * @param {HTMLElement} area at the end of the list, with the button inside
-   * @param {HTMLButtonElement} button
-   * @param {(error: Error) => void} onError
+   * @param {{area: HTMLElement, button: HTMLButtonElement, message: HTMLElement}} parts the area
+   *   is at the end of the list and holds the other two
    */
-  constructor(area, button, onError) {
+  constructor({ area, button, message }) {
     this.area = area;
     this.button = button;
-    this.onError = onError;
+    this.message = message;
     this.load = null;
     this.isBusy = false;
     button.addEventListener("click", () => this.#next());
@@ -60,8 +59,7 @@ export class Pager {
     } catch (error) {
       if (isSuperseded(error) || load !== this.load) return;
       this.isBusy = false;
-      this.#update();
-      this.onError(error);
+      this.#update(error.message);
     }
   }
 
@@ -71,8 +69,9 @@ export class Pager {
     this.observer.observe(this.area);
   }
 
-  #update() {
+  #update(problem = "") {
     this.area.hidden = !this.cursor;
+    this.message.textContent = problem;
     this.button.disabled = this.isBusy;
     this.button.textContent = this.isBusy ? "Loading" : "More pictures";
   }

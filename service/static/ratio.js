@@ -1,7 +1,7 @@
 /** Width over height of thumbnails, known before a tile is placed, so that nothing jumps. */
 
 const UNKNOWN = 4 / 3;
-const NARROWEST = 0.55;
+const NARROWEST = 0.42;
 const WIDEST = 2.4;
 const LONGEST_WAIT_MS = 700;
 

@@ -31,7 +31,11 @@ export class SearchView {
       onMore: (id) => this.#moreLike(id),
       onLeave: () => this.box.focus(),
     });
-    this.pager = new Pager(byId("pager"), byId("more"), (error) => this.#fail(error));
+    this.pager = new Pager({
+      area: byId("pager"),
+      button: byId("more"),
+      message: byId("pager-error"),
+    });
     this.details = new Details({
       onStep: (id) => this.#open(id),
       onClose: () => this.#close(),
@@ -127,7 +131,7 @@ export class SearchView {
       showNotice(this.notice, this.#emptyNotice());
     } catch (error) {
       if (isSuperseded(error) || signal.aborted) return;
-      if (!(isTyping && error.status >= 400 && error.status < 500)) this.#fail(error, true);
+      if (!(isTyping && error.status >= 400 && error.status < 500)) this.#fail(error);
     }
     this.results.setAttribute("aria-busy", "false");
   }
@@ -179,11 +183,9 @@ export class SearchView {
     };
   }
 
-  #fail(error, isFirstPage = false) {
-    if (isFirstPage) {
-      this.grid.clear();
-      byId("results-head").hidden = true;
-    }
+  #fail(error) {
+    this.grid.clear();
+    byId("results-head").hidden = true;
     showNotice(this.notice, {
       title: error.status ? "The service could not answer this" : "No answer",
       text: error.message,

@@ -2,11 +2,30 @@
 
 import { getGallery, getModels } from "./api.js";
 
+const RETRY_MS = 3000;
+
+/**
+ * Keep the status line true: now, whenever the page comes to the front, and while it is not ready.
+ *
+ * @param {HTMLElement} line
+ */
+export function watchStatus(line) {
+  let timer = 0;
+  const look = async () => {
+    clearTimeout(timer);
+    if (!(await showStatus(line))) timer = setTimeout(look, RETRY_MS);
+  };
+  document.addEventListener("visibilitychange", () => {
+    if (!document.hidden) look();
+  });
+  look();
+}
+
 /**
  * Ask the service what it serves and write it into the status line.
  *
  * @param {HTMLElement} line
- * @returns {Promise<number|null>} number of pictures; null when the service does not say
+ * @returns {Promise<boolean>} whether the service answered
  */
 export async function showStatus(line) {
   const [gallery, models] = await Promise.allSettled([getGallery(), getModels()]);
@@ -15,14 +34,14 @@ export async function showStatus(line) {
     line.dataset.state = "down";
     text.textContent = "Not ready";
     line.title = gallery.reason.message;
-    return null;
+    return false;
   }
   const { count } = gallery.value;
   const model = modelName(gallery.value, models);
   line.dataset.state = "up";
   text.textContent = [pictures(count), model].filter(Boolean).join(" \u00b7 ");
   line.title = describe(gallery.value, model);
-  return count;
+  return true;
 }
 
 /**

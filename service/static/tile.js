@@ -27,7 +27,7 @@ export function createTile(hit, { ratio, query, best, onOpen, onMore }) {
         onclick: (event) => open(event, () => onOpen(hit.id)),
       },
       thumbnail(hit, caption, ratio),
-      element("span", { class: "tile-caption", "aria-hidden": "true" }, caption),
+      element("span", { class: "tile-caption", dir: "auto", "aria-hidden": "true" }, caption),
     ),
     moreButton(hit, caption, onMore),
     score(hit, best),

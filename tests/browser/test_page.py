@@ -47,7 +47,7 @@ def test_the_start_shows_the_gallery_and_what_is_served(open_page: OpenPage) -> 
     expect(page.locator(".tile").first).to_be_visible()
     expect(page.locator("#status")).to_contain_text(f"{SHADES + 6} pictures")
     expect(page.locator("#status")).to_contain_text("fake")
-    expect(page.get_by_role("button", name="musical instrument")).to_be_visible()
+    expect(page.get_by_role("button", name="musical instrument", exact=True)).to_be_visible()
     assert first_picture_is_drawn(page)
 
 
@@ -237,6 +237,20 @@ def test_scrolling_shows_every_picture_once(open_page: OpenPage) -> None:
     ids = page.locator(".tile").evaluate_all("(tiles) => tiles.map((tile) => tile.dataset.id)")
     assert len(set(ids)) == SHADES + 6
     expect(page.locator("#pager")).to_be_hidden()
+
+
+def test_a_failed_page_can_be_asked_for_again(open_page: OpenPage) -> None:
+    """What is there stays, the reason stands below it, and the button tries once more."""
+    page = open_page("/?q=red", refusals=True)
+    expect_first(page, "red")
+    page.route("**/v1/search", lambda route: route.abort())
+    page.mouse.wheel(0, 100_000)
+    expect(page.locator("#pager-error")).to_contain_text("does not answer")
+    expect(page.locator(".tile")).to_have_count(40)
+    page.unroute("**/v1/search")
+    page.get_by_role("button", name="More pictures").click()
+
+    expect(page.locator(".tile")).to_have_count(SHADES + 6)
 
 
 def test_nothing_jumps_while_pictures_arrive(open_page: OpenPage) -> None:
