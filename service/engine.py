@@ -75,10 +75,16 @@ class Engine:
     def gallery_object(self) -> JSONObject:
         """Return the answer of ``GET /v1/gallery``."""
         collection = self.gallery.collection
+        count = collection.count()
+        found = count - len(collection.damaged)
         return {
-            "count": collection.count(),
+            "count": count,
             "dimension": self.encoder.dim,
             "encoder_id": self.encoder.encoder_id,
+            "model": self.encoder.name,
+            # Every search compares with every vector; a later index will say what it is.
+            "index": "flat",
+            "coverage": found / count if count else 1.0,
         }
 
     def close(self) -> None:
@@ -115,7 +121,11 @@ def open_engine(settings: Settings, *, metrics: Metrics, encoder: Encoder | None
     )
     try:
         gallery = Gallery.open(
-            settings.gallery, shared, limits=decode_limits(settings), model=model
+            settings.gallery,
+            shared,
+            limits=decode_limits(settings),
+            model=model,
+            read_only=settings.read_only,
         )
         engine = Engine(settings, encoder=shared, gallery=gallery, metrics=metrics)
         _publish_gauges(engine)

@@ -59,12 +59,7 @@ def json_body(model: type[BaseModel], *, form: type[BaseModel] | None = None) ->
     """Return ``openapi_extra`` of a route that reads ``model`` as JSON, or also as a form."""
     content: JSONObject = {"application/json": {"schema": _reference(model)}}
     if form is not None:
-        image: JSONObject = {
-            "type": "array",
-            "items": {"type": "string", "contentMediaType": "application/octet-stream"},
-        }
-        files: JSONObject = {"type": "object", "properties": {"image": image}}
-        content["multipart/form-data"] = {"schema": {"allOf": [files, _form_fields(form)]}}
+        content["multipart/form-data"] = {"schema": _form_schema(form)}
     return {"requestBody": {"required": True, "content": content}}
 
 
@@ -107,8 +102,14 @@ def _reference(model: type[BaseModel]) -> JSONObject:
     return {"$ref": _REFERENCE.format(model=model.__name__)}
 
 
-def _form_fields(model: type[BaseModel]) -> JSONObject:
-    """Return the fields of a form: all optional text, checked by the model of the JSON body."""
-    names = [name for name in model.model_fields if not name.startswith("image")]
-    fields: JSONObject = {name: {"type": "string"} for name in names}
-    return {"type": "object", "properties": fields}
+def _form_schema(model: type[BaseModel]) -> JSONObject:
+    """Return the parts of a form: files, and text fields that the model of the JSON body checks."""
+    # Swagger UI offers to choose a file for this format only.
+    file: JSONObject = {"type": "string", "format": "binary"}
+    parts: JSONObject = {"image": {"type": "array", "items": file, "description": "image files"}}
+    for name, field in model.model_fields.items():
+        if not name.startswith("image"):
+            # Without an example the form would come filled with the word "string".
+            text: JSONObject = {"type": "string", "example": ""}
+            parts[name] = {**text, "description": field.description or ""}
+    return {"type": "object", "properties": parts}

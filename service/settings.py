@@ -58,7 +58,8 @@ class Settings:
     request_threads: int = 32
     """Requests worked on at the same time; more wait in line. Each costs one mostly idle thread."""
     read_only: bool = False
-    """Refuse every request that would change the gallery or a label set (403)."""
+    """Refuse every request that changes something (403), and serve a gallery that another process
+    may be writing."""
     image_formats: tuple[ImageFormat, ...] = ("JPEG", "PNG", "WEBP", "GIF", "BMP")
     """Accepted image formats; AVIF and TIFF can be added, their decoders are larger targets."""
     max_image_bytes: int = 20 * 2**20

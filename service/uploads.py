@@ -117,7 +117,9 @@ async def _read_form(form: FormData, model: type[BodyT], settings: Settings) -> 
     values: dict[str, list[str]] = {}
     for name, part in form.multi_items():
         if isinstance(part, str):
-            values.setdefault(name, []).append(part)
+            # Browsers send the fields that a person left empty.
+            if part:
+                values.setdefault(name, []).append(part)
         elif name == "image":
             # Too large a part is read one byte past the limit: the decoder then names the limit.
             images.append(await part.read(settings.max_image_bytes + 1))

@@ -24,6 +24,7 @@ _GALLERY: JSONObject = {
     "count": 300,
     "dimension": 512,
     "encoder_id": "0123456789abcdef",
+    "model": "starter",
     "index": "flat",
     "coverage": 1.0,
 }

@@ -23,6 +23,7 @@ _DOCS_PAGE = """<!doctype html>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Sightline API</title>
+<link rel="icon" href="/static/favicon.svg">
 <link rel="stylesheet" href="/docs/swagger-ui.css">
 </head>
 <body>

@@ -133,7 +133,7 @@ def field_docstrings() -> dict[str, str]:
         if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr):
             assert isinstance(field.target, ast.Name)
             assert isinstance(text.value, ast.Constant)
-            texts[field.target.id] = str(text.value.value).replace("``", "`")
+            texts[field.target.id] = " ".join(str(text.value.value).replace("``", "`").split())
     return texts
 
 

@@ -51,6 +51,14 @@ def test_files_and_json_give_the_same_scores(colours: httpx.Client) -> None:
     assert body["results"][0]["label"] == "blue"
 
 
+def test_empty_fields_of_a_form_are_absent(colours: httpx.Client) -> None:
+    """A form in a browser sends every field, also those that nobody filled in."""
+    data = {"labels": LABELS, "label_set": "", "templates": "", "mode": "", "top_k": ""}
+    answer = colours.post("/v1/classify", files={"image": picture_bytes("red")}, data=data)
+
+    assert answer.json()["results"][0]["label"] == "red"
+
+
 def test_one_label_is_a_list_of_one(colours: httpx.Client) -> None:
     """A form with a single label is no text to split."""
     answer = colours.post(

@@ -272,8 +272,9 @@ def test_a_thumbnail_is_small_and_newly_encoded(empty: httpx.Client) -> None:
 
 
 def test_a_read_only_service_changes_nothing(tmp_path: Path) -> None:
-    """Every write is 403; reading goes on."""
-    with running(tmp_path, read_only=True) as client:
+    """Every write is 403; reading goes on, beside the process that writes."""
+    with running(tmp_path) as writer, running(tmp_path, read_only=True) as client:
+        add_colours(writer)
         refused = [
             client.post("/v1/items", files={"image": picture_bytes("red")}),
             client.patch("/v1/items/a", json={"caption": "x"}),
@@ -283,4 +284,6 @@ def test_a_read_only_service_changes_nothing(tmp_path: Path) -> None:
         ]
 
         assert [error_of(answer, 403)["code"] for answer in refused] == ["read_only"] * 5
-        assert client.get("/v1/gallery").json()["count"] == 0
+        assert client.get("/v1/gallery").json()["count"] == 6
+        assert client.get("/v1/search?q=blue&k=1").json()["hits"][0]["id"] == "blue"
+        assert client.get("/v1/items/blue/thumbnail").status_code == 200

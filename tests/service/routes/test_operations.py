@@ -101,8 +101,14 @@ def test_the_gallery_says_what_it_is(colours: httpx.Client) -> None:
     """Count, dimension and encoder."""
     gallery = colours.get("/v1/gallery").json()
 
-    assert (gallery["count"], gallery["dimension"]) == (6, 8)
-    assert gallery["encoder_id"] == FakeEncoder().encoder_id
+    assert gallery == {
+        "count": 6,
+        "dimension": 8,
+        "encoder_id": FakeEncoder().encoder_id,
+        "model": "fake",
+        "index": "flat",
+        "coverage": 1.0,
+    }
 
 
 def test_the_documentation_comes_from_this_machine(colours: httpx.Client) -> None:
