@@ -178,7 +178,9 @@ export class SearchView {
     return {
       tone: "empty",
       title: "The gallery is empty",
-      text: "Add your own pictures from a terminal; they appear here when you load the page again.",
+      text:
+        "Stop the service, add your pictures from a terminal, and start it again; " +
+        "or send them to POST /v1/items while it runs.",
       code: "sightline add ~/Pictures",
     };
   }

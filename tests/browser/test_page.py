@@ -257,7 +257,7 @@ def test_nothing_jumps_while_pictures_arrive(open_page: OpenPage) -> None:
     """The place of each tile is known before it is drawn (cumulative layout shift below 0.05)."""
     page = open_page("/?q=red")
     expect_first(page, "red")
-    page.wait_for_function("[...document.images].every((image) => image.complete)")
+    page.wait_for_function("() => [...document.images].every((image) => image.complete)")
 
     assert page.evaluate(SHIFT) < 0.05
 
@@ -362,7 +362,7 @@ def expect_first(page: Page, colour: str) -> None:
 
 def first_picture_is_drawn(page: Page) -> bool:
     """Wait until the first thumbnail has pixels."""
-    page.wait_for_function("document.querySelector('.tile img').naturalWidth > 0")
+    page.wait_for_function("() => document.querySelector('.tile img').naturalWidth > 0")
     return True
 
 
