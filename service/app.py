@@ -12,10 +12,11 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
 from encoders.encoder import Encoder
+from service.admission import Admission, BodyLimit
 from service.engine import Engine, open_engine
 from service.errors import install_error_handlers
 from service.metrics import Metrics
-from service.middleware import Admission, BodyLimit, EscapedSlashes, RequestContext
+from service.middleware import EscapedSlashes, RequestContext
 from service.openapi import install_openapi
 from service.routes import (
     classify,

@@ -8,6 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from typing import ParamSpec, TypeVar
 
+from service.request_scope import CURRENT_SCOPE
+
 ParamsT = ParamSpec("ParamsT")
 ResultT = TypeVar("ResultT")
 
@@ -26,12 +28,19 @@ class Workers:
 
         A cancelled request stops waiting at once; a call that has begun runs to its end, so that a
         write is never left half-done.
+
+        Raises:
+            DeadlineError: the time of the request ended before a thread was free.
         """
         context = copy_context()
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(
-            self._pool, lambda: context.run(function, *args, **kwargs)
-        )
+
+        def work() -> ResultT:
+            scope = context.get(CURRENT_SCOPE)
+            if scope is not None:
+                scope.check()
+            return context.run(function, *args, **kwargs)
+
+        return await asyncio.get_running_loop().run_in_executor(self._pool, work)
 
     def close(self) -> None:
         """Wait for what runs and end the threads."""

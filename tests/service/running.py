@@ -29,6 +29,7 @@ class _Server(uvicorn.Server):
         self.listening = threading.Event()
 
     async def startup(self, sockets: Any = None) -> None:
+        """Start listening, then say so."""
         await super().startup(sockets)
         self.listening.set()
 
