@@ -10,22 +10,11 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from core.errors import ConflictError, TrainingError
+from core.errors import TrainingError
 from core.progress import Progress, ProgressFactory, silent
 from core.types import IdArray
 from training.batches import MIN_BATCH, Batch, BatchPlan, TrainingData
-from training.checkpoint import (
-    TrainingState,
-    checkpoint_folder,
-    drop_checkpoints,
-    list_checkpoints,
-    prune_checkpoints,
-    read_checkpoint,
-    refuse_other_run,
-    restore_optimiser,
-    restore_weights,
-    write_checkpoint,
-)
+from training.checkpoint import TrainingState, restore_optimiser, restore_weights
 from training.config import Device, TrainConfig, update_settings
 from training.dual_encoder import as_dual_encoder
 from training.heldout import HeldOut, evaluate
@@ -34,6 +23,7 @@ from training.meter import Meter
 from training.metrics_log import MetricsLog
 from training.optimiser import build_optimiser
 from training.prefetch import prefetched
+from training.run_folder import RunFolder
 from training.schedule import learning_rate_at, total_steps
 from training.step import Stepper, StepResult
 
@@ -84,7 +74,8 @@ class Trainer:
             PairsError: fewer than two training pairs.
             ConfigError: a batch larger than the data.
         """
-        self._config, self._folder, self._progress = config, folder, progress
+        self._config, self._progress = config, progress
+        self._folder = RunFolder(folder, keep=config.run.keep_checkpoints)
         self._data = data
         self._plan = BatchPlan(
             num_pairs=len(data.train),
@@ -124,36 +115,18 @@ class Trainer:
         """
         if self._config.run.threads:
             torch.set_num_threads(self._config.run.threads)
-        self._enter_run(resume=resume)
-        log = MetricsLog(self._folder, first_step=self._state.step)
+        checkpoint = self._folder.enter(self._state, resume=resume)
+        if checkpoint is not None:
+            restore_weights(self._model, checkpoint)
+            restore_optimiser(self._optimiser, checkpoint)
+            self._state = checkpoint.state
+        log = MetricsLog(self._folder.path, first_step=self._state.step)
         try:
             with InterruptGuard() as guard, self._bar() as bar:
                 self._train(guard, bar, log)
         finally:
             log.close()
         return self._result()
-
-    @property
-    def _checkpoints(self) -> Path:
-        return self._folder / "checkpoints"
-
-    def _enter_run(self, *, resume: bool) -> None:
-        existing = list_checkpoints(self._checkpoints)
-        if resume and not existing:
-            raise TrainingError(f"{self._folder} holds no checkpoint; start it without --resume")
-        if existing and not resume:
-            raise ConflictError(
-                f"{self._folder} holds a run already; go on with --resume or choose another --out"
-            )
-        self._folder.mkdir(parents=True, exist_ok=True)
-        if resume:
-            checkpoint = read_checkpoint(existing[-1])
-            refuse_other_run(checkpoint.state, self._state, folder=checkpoint.folder)
-            restore_weights(self._model, checkpoint)
-            restore_optimiser(self._optimiser, checkpoint)
-            self._state = checkpoint.state
-        # Best weights that a crash left behind, later than the checkpoint or of a dead run.
-        drop_checkpoints(self._folder / "best", keep=lambda step: 0 < step <= self._state.step)
 
     def _train(self, guard: InterruptGuard, bar: Progress, log: MetricsLog) -> None:
         self._model.train()
@@ -236,7 +209,7 @@ class Trainer:
         if self._is_due(run.evaluate_every_steps):
             self._evaluate(log)
         if stopping or self._is_due(run.checkpoint_every_steps):
-            self._write_checkpoint()
+            self._folder.write(self._model, self._optimiser, self._state)
 
     def _is_due(self, every_steps: int) -> bool:
         """Return whether something done every n steps (0: at the end of an epoch) is due now."""
@@ -263,15 +236,7 @@ class Trainer:
         self._state = replace(
             self._state, best_step=self._state.step, best_value=value, best_metrics=metrics
         )
-        best = checkpoint_folder(self._folder / "best", self._state.step)
-        write_checkpoint(best, model=self._model, optimiser=None, state=self._state)
-
-    def _write_checkpoint(self) -> None:
-        target = checkpoint_folder(self._checkpoints, self._state.step)
-        write_checkpoint(target, model=self._model, optimiser=self._optimiser, state=self._state)
-        prune_checkpoints(self._checkpoints, keep=self._config.run.keep_checkpoints)
-        # Only now: until this checkpoint was there, a resume would have needed the former best.
-        drop_checkpoints(self._folder / "best", keep=lambda step: step == self._state.best_step)
+        self._folder.write_best(self._model, self._state)
 
     def _shown_metric(self) -> dict[str, str]:
         if self._state.best_step < 0:
@@ -289,14 +254,12 @@ class Trainer:
         )
 
     def _result(self) -> RunResult:
-        last = list_checkpoints(self._checkpoints)[-1]
-        best = checkpoint_folder(self._folder / "best", self._state.best_step)
         return RunResult(
             steps=self._state.step,
             horizon=self._state.horizon,
             interrupted=self._state.step < self._state.horizon,
-            last=last,
-            best=best if self._state.best_step >= 0 else last,
+            last=self._folder.last(),
+            best=self._folder.best(self._state),
             metrics=self._state.best_metrics,
         )
 
