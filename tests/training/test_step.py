@@ -66,7 +66,7 @@ def test_an_infinite_gradient_stops_before_the_update() -> None:
     before = {name: value.clone() for name, value in model.named_parameters()}
     batch = tensor_data(8).batch(np.arange(8), epoch=0)
 
-    with pytest.raises(NonFiniteLossError, match="gradient norm of step 3 is (inf|nan)"):
+    with pytest.raises(NonFiniteLossError, match=r"gradient norm of step 3 is (inf|nan)"):
         stepper(model).step(batch, number=3, learning_rate=0.1)
 
     assert all(torch.equal(value, before[name]) for name, value in model.named_parameters())
