@@ -161,9 +161,13 @@ function scoreParts({ score, confidence }) {
 
 function facts({ id, metadata = {} }) {
   return Object.entries({ id, ...metadata }).flatMap(([name, value]) => {
-    const text = typeof value === "string" ? value : JSON.stringify(value);
-    return [element("dt", {}, name), element("dd", {}, factValue(text))];
+    return [element("dt", {}, name), element("dd", { dir: "auto" }, factValue(factText(value)))];
   });
+}
+
+function factText(value) {
+  if (Array.isArray(value)) return value.map(factText).join("; ");
+  return typeof value === "string" ? value : JSON.stringify(value);
 }
 
 function factValue(text) {
