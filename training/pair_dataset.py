@@ -207,6 +207,11 @@ class _Usable:
 
     @classmethod
     def of(cls, pairs: Sequence[Pair], source: PairSource, *, margin: float) -> _Usable:
+        """Open the pictures and leave out what cannot be used.
+
+        Raises:
+            PairsError: nothing is left.
+        """
         skipped = {pair.id: "it has no caption" for pair in pairs if not captions_of(pair)}
         captioned = [pair for pair in pairs if pair.id not in skipped]
         pictures = source.open_pictures(captioned, margin=margin)
