@@ -8,7 +8,7 @@ and logit_bias are the ones that the model learned.
 Source: Radford et al. 2021, arXiv:2103.00020, section 3.1.4, and their ImageNet notebook, which
 normalise before and after the mean.
 
-# N = images, C = labels, T = templates, P = prompts, D = embedding dimension
+# N = images, C = labels, B = background labels, D = embedding dimension
 """
 
 from __future__ import annotations
@@ -22,22 +22,32 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import ConfigError, EncoderError, UsageError
+from core.errors import ConfigError, UsageError
 from core.types import FloatArray
 from encoders.encoder import Encoder
-from zeroshot.scores import Scores, sigmoid, softmax
+from zeroshot.label_matrix import label_matrix
+from zeroshot.scores import Scores, log_mean_exp, sigmoid, softmax
 from zeroshot.templates import TemplateSet
 from zeroshot.texts import check_labels
 
 Mode = Literal["single", "multi"]
 
-BACKGROUND_PROMPTS = ("a photo.", "an image.", "a picture of something.")
-"""What any picture shows: the other side of the contrast in mode ``multi``."""
+BACKGROUND_LABELS = (
+    "object",
+    "animal",
+    "plant",
+    "person",
+    "building",
+    "food",
+    "vehicle",
+    "landscape",
+)
+"""What pictures in general show: the other side of the contrast in mode ``multi``. Chosen on the
+example gallery, see docs/zero-shot.md."""
 
 DEFAULT_CLASSIFIERS = 32
 """With 1000 labels and 768 dimensions each takes 3 MB."""
 
-_PROMPTS_PER_CALL = 512
 _DoubleArray = NDArray[np.float64]
 
 
@@ -48,8 +58,9 @@ class Classifier:
     labels: tuple[str, ...]
     matrix_CD: FloatArray
     """Unit vector of each label."""
-    background_D: FloatArray
-    """Unit vector of a picture of nothing in particular, see ``BACKGROUND_PROMPTS``."""
+    background_BD: FloatArray
+    """Unit vectors of ``BACKGROUND_LABELS`` in the same templates; (0, D) for a sigmoid-trained
+    model, which needs none."""
     logit_scale: float
     logit_bias: float
     encoder_id: str
@@ -61,9 +72,10 @@ class Classifier:
         """Return the scores of unit image embeddings.
 
         ``single`` is the softmax over the labels. ``multi`` gives each label a probability of its
-        own: sigmoid(z) for a sigmoid-trained model (one with a learned bias), else the contrast
-        pair sigmoid(logit_scale * (x . W_c - x . W_background)): how much better the label
-        describes the image than a prompt that fits any picture.
+        own: sigmoid(z) for a sigmoid-trained model (one with a learned bias). A softmax-trained
+        model has learned no zero, so there it is the contrast exp(z) / (exp(z) + mean over b of
+        exp(z_b)) with the background labels b: one half means that the label fits the image as
+        well as a word for pictures in general.
 
         Args:
             images_ND: from the encoder of this classifier.
@@ -97,8 +109,8 @@ class Classifier:
         """Return logits whose sigmoid is the probability of each label by itself."""
         if self.logit_bias != 0.0:
             return self.logit_scale * cosines_NC + self.logit_bias
-        background_N1 = images_ND @ self.background_D.astype(np.float64)[:, None]
-        return self.logit_scale * (cosines_NC - background_N1)
+        background_NB = self.logit_scale * (images_ND @ self.background_BD.astype(np.float64).T)
+        return self.logit_scale * cosines_NC - log_mean_exp(background_NB)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +137,7 @@ class ClassifierCache:
         self._lock = threading.Lock()
         self._classifiers: OrderedDict[_Key, Classifier] = OrderedDict()
         self._building: dict[_Key, threading.Event] = {}
+        self._backgrounds: OrderedDict[tuple[str, str], FloatArray] = OrderedDict()
         self._hits = self._misses = 0
 
     @property
@@ -174,69 +187,58 @@ class ClassifierCache:
 
     def _build(self, key: _Key, encoder: Encoder, templates: TemplateSet) -> Classifier:
         try:
-            classifier = build_classifier(encoder, key.labels, templates)
+            known_BD = self._backgrounds.get((key.encoder_id, key.template_digest))
+            classifier = build_classifier(encoder, key.labels, templates, background_BD=known_BD)
             with self._lock:
-                self._classifiers[key] = classifier
-                while len(self._classifiers) > self._max:
-                    self._classifiers.popitem(last=False)
+                self._keep(key, classifier)
         finally:
             with self._lock:
                 self._building.pop(key).set()
         return classifier
 
+    def _keep(self, key: _Key, classifier: Classifier) -> None:
+        """Store a classifier, and the background for the next one with the same prompts."""
+        self._classifiers[key] = classifier
+        self._backgrounds[key.encoder_id, key.template_digest] = classifier.background_BD
+        while len(self._classifiers) > self._max:
+            self._classifiers.popitem(last=False)
+        while len(self._backgrounds) > self._max:
+            self._backgrounds.popitem(last=False)
 
-def build_classifier(encoder: Encoder, labels: Sequence[str], templates: TemplateSet) -> Classifier:
+
+def build_classifier(
+    encoder: Encoder,
+    labels: Sequence[str],
+    templates: TemplateSet,
+    *,
+    background_BD: FloatArray | None = None,
+) -> Classifier:
     """Embed every label in every template and average into one unit vector per label.
+
+    Args:
+        encoder: the model.
+        labels: 1 to 1000 texts, no two alike.
+        templates: prompts for each label.
+        background_BD: of another classifier of the same encoder and templates, to save embedding
+            it again.
 
     Raises:
         LabelSetError: the labels cannot be used.
         EncoderError: the model fails on the prompts.
     """
     checked = check_labels(labels)
-    per_call = max(1, _PROMPTS_PER_CALL // len(templates.templates))
-    parts = [
-        _label_vectors(encoder, checked[start : start + per_call], templates)
-        for start in range(0, len(checked), per_call)
-    ]
-    background_1D = _mean_directions(
-        encoder.encode_texts(BACKGROUND_PROMPTS), count=1, what=BACKGROUND_PROMPTS
-    )
+    if background_BD is None:
+        needed = BACKGROUND_LABELS if encoder.logit_bias == 0.0 else ()
+        background_BD = label_matrix(encoder, needed, templates)
     return Classifier(
         labels=checked,
-        matrix_CD=np.concatenate(parts),
-        background_D=background_1D[0],
+        matrix_CD=label_matrix(encoder, checked, templates),
+        background_BD=background_BD,
         logit_scale=float(encoder.logit_scale),
         logit_bias=float(encoder.logit_bias),
         encoder_id=encoder.encoder_id,
         template_digest=templates.digest,
     )
-
-
-def _label_vectors(encoder: Encoder, labels: Sequence[str], templates: TemplateSet) -> FloatArray:
-    prompts = [prompt for label in labels for prompt in templates.prompts(label)]
-    return _mean_directions(encoder.encode_texts(prompts), count=len(labels), what=labels)
-
-
-def _mean_directions(texts_PD: FloatArray, *, count: int, what: Sequence[str]) -> FloatArray:
-    """Return ``count`` unit vectors, each the mean of as many consecutive unit embeddings."""
-    unit_PD = _unit_rows(texts_PD.astype(np.float64))
-    means_CD = unit_PD.reshape(count, -1, unit_PD.shape[1]).mean(axis=1)
-    directions_CD = _unit_rows(means_CD)
-    broken = ~np.isfinite(directions_CD).all(axis=1)
-    if broken.any():
-        raise EncoderError(
-            f"the model gives no direction for {what[int(np.argmax(broken))]!r}: its prompts "
-            "cancel out or are not finite; use other templates, or verify the model"
-        )
-    return directions_CD.astype(np.float32)
-
-
-def _unit_rows(vectors_ND: _DoubleArray) -> _DoubleArray:
-    norms_N1 = np.linalg.norm(vectors_ND, axis=1, keepdims=True)
-    # A zero row becomes NaN, which the caller reports.
-    units_ND = np.full_like(vectors_ND, np.nan)
-    np.divide(vectors_ND, norms_N1, out=units_ND, where=norms_N1 > 0.0)
-    return units_ND
 
 
 def _checked_temperature(temperature: float | None) -> float:

@@ -61,3 +61,11 @@ def sigmoid(logits_NC: NDArray[np.float64]) -> NDArray[np.float64]:
     small_NC = np.exp(-np.abs(logits_NC))
     sigmoid_NC: NDArray[np.float64] = np.where(logits_NC >= 0.0, 1.0, small_NC) / (1.0 + small_NC)
     return sigmoid_NC
+
+
+def log_mean_exp(logits_NC: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return log(mean(exp(z))) of each row, shape (N, 1); any finite logits are fine."""
+    largest_N1 = logits_NC.max(axis=1, keepdims=True)
+    means_N1: NDArray[np.float64] = np.exp(logits_NC - largest_N1).mean(axis=1, keepdims=True)
+    log_means_N1: NDArray[np.float64] = largest_N1 + np.log(means_N1)
+    return log_means_N1

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 from collections.abc import Sequence
 
@@ -16,7 +17,7 @@ from core.types import FloatArray
 from encoders.encoder import Encoder
 from tests.fakes import COLOURS, FakeEncoder
 from zeroshot.classifier import (
-    BACKGROUND_PROMPTS,
+    BACKGROUND_LABELS,
     Classifier,
     ClassifierCache,
     build_classifier,
@@ -28,13 +29,13 @@ SINGLE = template_set("single")
 
 
 def classifier_of(matrix_CD: FloatArray, *, scale: float = 10.0, bias: float = 0.0) -> Classifier:
-    """Return a classifier with the given label vectors; the background is the last axis."""
-    background_D = np.zeros(matrix_CD.shape[1], np.float32)
-    background_D[-1] = 1.0
+    """Return a classifier with the given label vectors; its one background is the last axis."""
+    background_BD = np.zeros((1, matrix_CD.shape[1]), np.float32)
+    background_BD[0, -1] = 1.0
     return Classifier(
         labels=tuple(f"label {place}" for place in range(len(matrix_CD))),
         matrix_CD=matrix_CD,
-        background_D=background_D,
+        background_BD=background_BD,
         logit_scale=scale,
         logit_bias=bias,
         encoder_id="fa4e000000000001",
@@ -66,13 +67,14 @@ class OrthogonalTexts(FakeEncoder):
     dim = 3
 
     def __init__(self, vectors: dict[str, list[float]]) -> None:
-        """Answer with ``vectors``; background prompts lie on the third axis."""
+        """Answer with ``vectors``; other texts lie on the third axis."""
         super().__init__()
-        self._vectors = {**{text: [0.0, 0.0, 1.0] for text in BACKGROUND_PROMPTS}, **vectors}
+        self._vectors = vectors
 
     def encode_texts(self, texts: Sequence[str]) -> FloatArray:
         """Return the vectors as they are, not normalised."""
-        return np.array([self._vectors[text] for text in texts], np.float32)
+        vectors = [self._vectors.get(text, [0.0, 0.0, 1.0]) for text in texts]
+        return np.array(vectors, np.float32)
 
 
 def test_prompts_are_normalised_before_and_after_the_mean() -> None:
@@ -162,7 +164,7 @@ def test_multi_mode_of_a_sigmoid_model_uses_its_bias() -> None:
 
 
 def test_multi_mode_of_a_softmax_model_contrasts_with_the_background() -> None:
-    """A label as close as "a photo." scores one half; a closer one more, a farther one less."""
+    """A label as close as the background scores one half; a closer one more, others less."""
     matrix_CD = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]], np.float32)
 
     scores = classifier_of(matrix_CD).classify(
@@ -171,6 +173,50 @@ def test_multi_mode_of_a_softmax_model_contrasts_with_the_background() -> None:
 
     expected = [[1 / (1 + np.exp(-2.0)), 1 / (1 + np.exp(4.0)), 0.5]]
     np.testing.assert_allclose(scores.scores_NC, expected, rtol=1e-6)
+
+
+def test_several_backgrounds_count_as_their_mean_odds() -> None:
+    """Logits 7, and 5 and 1 in the background: e^7 / (e^7 + (e^5 + e^1) / 2)."""
+    classifier = dataclasses.replace(
+        classifier_of(np.array([[1.0, 0.0, 0.0]], np.float32)),
+        background_BD=np.array([[0.0, 1.0, 0.0], [0.0, 0.0, 1.0]], np.float32),
+    )
+
+    scores = classifier.classify(np.array([[0.7, 0.5, 0.1]], np.float32), mode="multi")
+
+    expected = np.exp(7.0) / (np.exp(7.0) + (np.exp(5.0) + np.exp(1.0)) / 2)
+    assert scores.scores_NC[0, 0] == pytest.approx(expected, rel=1e-6)
+
+
+def test_the_background_is_embedded_in_the_same_templates() -> None:
+    """What the prompts have in common cancels out of the contrast."""
+    encoder = FakeEncoder()
+    classifier = build_classifier(encoder, ["red"], IMAGENET7)
+
+    expected_BD = build_classifier(encoder, BACKGROUND_LABELS, IMAGENET7).matrix_CD
+
+    np.testing.assert_array_equal(classifier.background_BD, expected_BD)
+
+
+def test_a_sigmoid_model_needs_no_background() -> None:
+    """Its bias is the zero that the background stands in for."""
+    encoder = FakeEncoder()
+    encoder.logit_bias = -10.0
+
+    assert build_classifier(encoder, ["red"], SINGLE).background_BD.shape == (0, 8)
+    assert encoder.text_calls == 1
+
+
+def test_the_cache_embeds_the_background_once_per_template_set() -> None:
+    """The second classifier with the same prompts costs its own labels only."""
+    encoder, cache = FakeEncoder(), ClassifierCache()
+    cache.get(encoder, ["red"], SINGLE)
+    calls = encoder.text_calls
+
+    cache.get(encoder, ["blue"], SINGLE)
+    assert encoder.text_calls == calls + 1
+    cache.get(encoder, ["blue"], IMAGENET7)
+    assert encoder.text_calls == calls + 3
 
 
 def test_a_label_keeps_its_multi_score_whatever_the_other_labels_are() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from core.errors import UsageError
-from zeroshot.scores import LabelScore, Scores, sigmoid, softmax
+from zeroshot.scores import LabelScore, Scores, log_mean_exp, sigmoid, softmax
 
 
 def scores_of(scores: list[float], cosines: list[float]) -> Scores:
@@ -64,3 +64,11 @@ def test_sigmoid_is_the_textbook_formula() -> None:
     logits_NC = np.array([[-3.0, -0.5, 0.0, 0.5, 3.0]])
 
     np.testing.assert_allclose(sigmoid(logits_NC), 1.0 / (1.0 + np.exp(-logits_NC)), rtol=1e-15)
+
+
+def test_log_mean_exp_is_the_textbook_formula_without_overflow() -> None:
+    """log((e^0 + e^ln 3) / 2) = log 2, and the same a million higher."""
+    logits_NC = np.array([[0.0, np.log(3.0)]])
+
+    np.testing.assert_allclose(log_mean_exp(logits_NC), [[np.log(2.0)]], rtol=1e-15)
+    np.testing.assert_allclose(log_mean_exp(logits_NC + 1e6), [[1e6 + np.log(2.0)]], rtol=1e-15)
