@@ -73,7 +73,7 @@ function thumbnail(hit, caption, ratio) {
 
 function score(hit, best) {
   if (typeof hit.score !== "number") return null;
-  const share = best > 0 ? Math.max(0, hit.score / best) : 0;
+  const share = hit.confidence ?? (best > 0 ? Math.max(0, hit.score / best) : 0);
   const bar = element("span", { class: "score-bar", "aria-hidden": "true" });
   bar.style.setProperty("--share", share.toFixed(3));
   const title = `score ${hit.score.toFixed(4)}: cosine with the query, 1 at most`;

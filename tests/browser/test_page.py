@@ -369,4 +369,4 @@ def first_picture_is_drawn(page: Page) -> bool:
 def focused_top(page: Page) -> float:
     """Return where the tile with the keyboard begins on the page, in pixels."""
     script = "document.activeElement.getBoundingClientRect().top + window.scrollY"
-    return round(page.evaluate(script))
+    return float(round(page.evaluate(script)))
