@@ -77,6 +77,7 @@ def command(
 
         export_model(f"local-dir:{outcome.model}", export_to, name=export_to.name)
     _say_skipped(outcome, out)
+    _say_few_captions(outcome, batch_size=config.data.batch_size)
     if as_json:
         print_json(_summary(outcome, out, export_to))
     else:
@@ -136,9 +137,19 @@ def _summary(outcome: TrainOutcome, out: Path, export_to: Path | None) -> JSONOb
 def _say_skipped(outcome: TrainOutcome, out: Path) -> None:
     if not outcome.skipped:
         return
-    note(f"{len(outcome.skipped)} pairs were skipped; all are named in {out / 'skipped.json'}:")
+    count = len(outcome.skipped)
+    note(f"skipped {count} {'pair' if count == 1 else 'pairs'}, named in {out / 'skipped.json'}:")
     for name, reason in list(outcome.skipped.items())[:_NAMED_SKIPPED]:
         note(f"  {name}: {reason}")
+
+
+def _say_few_captions(outcome: TrainOutcome, *, batch_size: int) -> None:
+    if outcome.num_distinct_captions < batch_size:
+        note(
+            f"the pairs have only {outcome.num_distinct_captions} different captions, fewer than a "
+            f"batch of {batch_size}; equal ones are not told apart, so a smaller "
+            "data.batch_size costs nothing"
+        )
 
 
 def _next_command(outcome: TrainOutcome, export_to: Path | None) -> str:

@@ -101,7 +101,7 @@ def test_skipped_pairs_are_named(
     assert train("--out", "run") == 0
 
     shown = capsys.readouterr().err
-    assert "1 pairs were skipped" in shown
+    assert "skipped 1 pair, named in run/skipped.json" in shown
     assert "red-circle-0.png" in shown
 
 
