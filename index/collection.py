@@ -283,14 +283,15 @@ class Collection:
             self.folder, self._store, self._live.index, encoder_id=self.binding.encoder_id
         )
         spared = self._live.index.count()
-        self._live.sync()
+        with self._store.frozen():
+            self._live.sync()
         return spared
 
     @contextlib.contextmanager
     def _settled(self) -> Iterator[None]:
-        """Keep index and database equal; a reader of another process can only try."""
+        """Keep index and database equal while the calling thread looks at them."""
         if self._writer is None:
-            with self._refreshing:
+            with self._refreshing, self._store.frozen():
                 self._live.sync()
                 yield
             return

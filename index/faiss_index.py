@@ -8,6 +8,7 @@ visit every row even where an ``IDSelectorArray`` allows a few (measured 94 time
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -41,9 +42,12 @@ class FaissIndex:
         if hasattr(faiss, "cvar") and hasattr(faiss.cvar, "distance_compute_blas_threshold"):
             faiss.cvar.distance_compute_blas_threshold = 4 * dim
         self._dim = dim
-        self._flat: Any = faiss.IndexFlatIP(dim)
-        self._rows = RowTable()
         self._lock = ReadWriteLock()
+        self._snapshotting = threading.Lock()
+        self._rows = RowTable()
+        self._flat: Any = None
+        self._named: Any = None
+        self._clear()
 
     @property
     def capabilities(self) -> Capabilities:
@@ -94,22 +98,17 @@ class FaissIndex:
 
     def snapshot(self, path: Path) -> None:
         """Write all rows and their row ids to a new FAISS file."""
-        with self._lock.reading():
-            named = _faiss.IndexIDMap(_faiss.IndexFlatIP(self._dim))
-            empty, named.index = named.index, self._flat
-            faiss.copy_array_to_vector(self._rows.row_ids().copy(), named.id_map)
-            named.ntotal = self._flat.ntotal
+        with self._snapshotting, self._lock.reading():
+            faiss.copy_array_to_vector(self._rows.row_ids().copy(), self._named.id_map)
+            self._named.ntotal = self._flat.ntotal
             try:
-                faiss.write_index(named, str(path))
+                _faiss.write_index(self._named, str(path))
             except RuntimeError as error:
                 raise StorageError(f"{path} cannot be written: {error}") from error
-            finally:
-                named.index = empty
 
     def restore(self, path: Path) -> None:
         """Replace all rows by those of a verified FAISS file."""
-        limit = int(path.stat().st_size * 1.1) + 1
-        faiss.set_deserialization_vector_byte_limit(limit)
+        faiss.set_deserialization_vector_byte_limit(int(path.stat().st_size * 1.1) + 1)
         try:
             named = _faiss.read_index(str(path))
             flat = _faiss.downcast_index(named.index)
@@ -119,18 +118,21 @@ class FaissIndex:
             raise StorageError(f"{path} holds another kind of index than flat, dim {self._dim}")
         row_ids_N = faiss.vector_to_array(named.id_map)
         with self._lock.writing():
-            # The copy in FAISS belongs to the map that wraps it: take it over before it goes.
-            named.own_fields = False
-            flat.this.own(True)
-            self._flat = flat
+            self._named, self._flat = named, flat
             self._rows = RowTable()
             self._rows.append(row_ids_N)
 
     def close(self) -> None:
         """Release the matrix."""
         with self._lock.writing():
-            self._flat = faiss.IndexFlatIP(self._dim)
-            self._rows = RowTable()
+            self._clear()
+
+    def _clear(self) -> None:
+        # The map is only the shape of a snapshot on disk: rows are added to the matrix inside it.
+        # Moving a matrix between maps is not an option: FAISS' Python layer loses count of owners.
+        self._flat = _faiss.IndexFlatIP(self._dim)
+        self._named = _faiss.IndexIDMap(self._flat)
+        self._rows = RowTable()
 
     def _remove(self, row_ids_N: IdArray) -> None:
         """Fill the holes from the end, so that the matrix stays dense without shifting it."""

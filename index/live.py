@@ -44,8 +44,8 @@ class LiveIndex:
     def sync(self) -> None:
         """Load the rows that the index lacks, then forget those that the store has no more.
 
-        In this order no search in between misses an item that is only being replaced. No write may
-        be applied at the same time.
+        In this order no search in between misses an item that is only being replaced. The caller
+        sees to it that the store stands still: no write is applied, or its reads are frozen.
         """
         live_N, held_N = self._store.row_ids(), self.index.row_ids()
         live = set(live_N.tolist())

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import queue
 import sqlite3
+import threading
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -57,6 +58,7 @@ class StoreReader:
         self._folder = folder
         self.path = folder / DATABASE_NAME
         self._idle: queue.LifoQueue[sqlite3.Connection] = queue.LifoQueue()
+        self._pinned = threading.local()
         first = connect_reader(folder)
         self.has_texts = has_texts(first)
         self._idle.put(first)
@@ -68,6 +70,11 @@ class StoreReader:
         Raises:
             StorageError: the database cannot be read.
         """
+        pinned: sqlite3.Connection | None = getattr(self._pinned, "connection", None)
+        if pinned is not None:
+            with storage_errors(self.path):
+                yield pinned
+            return
         try:
             connection = self._idle.get_nowait()
         except queue.Empty:
@@ -77,6 +84,18 @@ class StoreReader:
                 yield connection
         finally:
             self._idle.put(connection)
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Let everything that this thread reads inside show one state of the database."""
+        with self.connection() as connection:
+            connection.execute("BEGIN")
+            self._pinned.connection = connection
+            try:
+                yield
+            finally:
+                self._pinned.connection = None
+                connection.execute("COMMIT")
 
     def state(self) -> dict[str, str]:
         """Return the collection's own settings: encoder id, dimension, model."""

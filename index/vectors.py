@@ -11,6 +11,7 @@ from core.errors import QueryError, StorageError
 from core.types import FloatArray
 
 _NORM_TOLERANCE = 1e-3
+_UNIT_TOLERANCE = 1e-6
 
 
 def unit_vector(vector_D: FloatArray, *, dim: int, param: str = "vector") -> FloatArray:
@@ -31,7 +32,9 @@ def unit_vector(vector_D: FloatArray, *, dim: int, param: str = "vector") -> Flo
     norm = float(np.linalg.norm(vector64_D))
     if norm == 0:
         raise QueryError("the vector is zero, which points nowhere", param=param)
-    return (vector64_D / norm).astype(np.float32)
+    # Scaling what is a unit vector already would only move its last bits.
+    scaled_D = vector64_D if abs(norm - 1) < _UNIT_TOLERANCE else vector64_D / norm
+    return scaled_D.astype(np.float32)
 
 
 def checked_vector(vector_D: FloatArray, *, dim: int, id: str) -> FloatArray:
