@@ -33,7 +33,9 @@ _FILES_WORTH_A_PROGRESS = 32
     show_default=True,
     help="single: one label fits; multi: each label has a probability of its own.",
 )
-@click.option("--model", help="Model folder or open_clip source.  [default: the gallery's]")
+@click.option(
+    "--model", help="Model folder or open_clip source.  [default: the gallery's, or the starter]"
+)
 @click.option("--gallery", type=click.Path(path_type=Path), help="Gallery with the label sets.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(
