@@ -14,6 +14,8 @@ from core.errors import ArtifactError, IntegrityError, ParityError
 from encoders.folder import open_model_folder
 from tests.fixtures_models import write_tiny_source
 
+pytestmark = pytest.mark.slow  # exports models
+
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:

@@ -240,3 +240,12 @@ def test_a_file_that_is_not_there_is_not_found(tmp_path: Path) -> None:
     """The message names the path."""
     with pytest.raises(NotFoundError, match=r"gone\.jpg cannot be read: No such file"):
         read_image_file(tmp_path / "gone.jpg")
+
+
+def test_a_photograph_with_a_second_picture_inside_is_a_jpeg() -> None:
+    """Phones append depth maps and previews (MPO); the first picture counts, also reduced."""
+    first, second = Image.new("RGB", (400, 400), "red"), Image.new("RGB", (40, 40), "blue")
+    data = encoded(first, "MPO", save_all=True, append_images=[second])
+
+    assert decode_image(data).size == (400, 400)
+    assert decode_image(data, min_side=100).size == (100, 100)

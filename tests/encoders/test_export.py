@@ -83,6 +83,7 @@ def test_the_folder_is_an_open_clip_folder(tiny_model: ModelFolder) -> None:
     np.testing.assert_allclose(encoder.encode_texts(["a cat"]), text_1D, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_exporting_an_export_gives_the_same_encoder(
     tiny_model: ModelFolder, tmp_path: Path
 ) -> None:
@@ -95,6 +96,7 @@ def test_exporting_an_export_gives_the_same_encoder(
     assert f"`{again.encoder_id}`" in (again.path / "MODEL_CARD.md").read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", [to_resnet, to_timm, to_siglip])
 def test_other_architectures_export_faithfully(tmp_path: Path, change: Change) -> None:
     """Residual networks, timm's towers and SigLIP's text, in batches of one and three."""
@@ -118,6 +120,7 @@ def test_other_architectures_export_faithfully(tmp_path: Path, change: Change) -
     assert fast.encoder_id == exact.encoder_id
 
 
+@pytest.mark.slow
 def test_a_text_tower_that_sees_the_filling_keeps_its_length(tmp_path: Path) -> None:
     """Its token axis is fixed, and the spec says so."""
     config = copy.deepcopy(TINY_VIT)
@@ -129,6 +132,7 @@ def test_a_text_tower_that_sees_the_filling_keeps_its_length(tmp_path: Path) -> 
     assert shapes_of(folder.path / "text.onnx")["input_ids"] == ["items", 20]
 
 
+@pytest.mark.slow
 def test_a_hugging_face_text_tower_exports(tmp_path: Path) -> None:
     """BERT with mean pooling: trimmed exactly, without open_clip's files."""
     hub = tmp_path / "bert"
@@ -170,6 +174,7 @@ def test_a_target_that_exists_is_refused_at_once(tmp_path: Path) -> None:
         export_model("no/such", tmp_path)
 
 
+@pytest.mark.slow
 def test_an_export_below_the_bound_writes_nothing(tmp_path: Path) -> None:
     """A bound that no model can reach shows what happens to an unfaithful one."""
     source = write_tiny_source(tmp_path / "source")
