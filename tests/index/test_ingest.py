@@ -1,0 +1,168 @@
+"""Rules of adding files: known ones are skipped, changed ones replaced, bad ones named."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from core.artifacts import sha256_bytes
+from index.gallery import Gallery
+from index.ingest import ImageFile, add_files
+from tests.fakes import FakeEncoder, picture_bytes
+
+
+@pytest.fixture
+def gallery(tmp_path: Path) -> Iterator[Gallery]:
+    """Yield an empty gallery."""
+    with Gallery.open(tmp_path / "gallery", FakeEncoder()) as opened:
+        yield opened
+
+
+def photo(folder: Path, name: str, colour: str | tuple[int, int, int]) -> Path:
+    """Write a picture file."""
+    path = folder / name
+    path.write_bytes(picture_bytes(colour))
+    return path
+
+
+def statuses(gallery: Gallery, *paths: Path | ImageFile, copy: bool = False) -> list[str]:
+    """Add files and return their statuses."""
+    files = [path if isinstance(path, ImageFile) else ImageFile(path) for path in paths]
+    return [str(added.result.status) for added in add_files(gallery, files, copy=copy)]
+
+
+def calls(gallery: Gallery) -> int:
+    """Return how often the model was asked for pictures."""
+    assert isinstance(gallery.encoder, FakeEncoder)
+    return gallery.encoder.image_calls
+
+
+def test_unchanged_files_are_skipped_unread(gallery: Gallery, tmp_path: Path) -> None:
+    """Path, size and time of change decide; the file is not even opened."""
+    path = photo(tmp_path, "a.png", "red")
+    assert statuses(gallery, path) == ["created"]
+    stamp = path.stat()
+    path.write_bytes(b"x" * stamp.st_size)
+    os.utime(path, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+
+    assert statuses(gallery, path) == ["unchanged"]
+
+
+def test_a_touched_file_is_recognised_by_its_content(gallery: Gallery, tmp_path: Path) -> None:
+    """Another time of change costs a look at the bytes, not the model."""
+    path = photo(tmp_path, "a.png", "red")
+    statuses(gallery, path)
+    before = calls(gallery)
+    os.utime(path, ns=(1, 1))
+
+    assert statuses(gallery, path) == ["unchanged"]
+    assert calls(gallery) == before
+
+
+def test_a_changed_file_replaces_its_item(gallery: Gallery, tmp_path: Path) -> None:
+    """The item of a path follows its content and keeps its id and caption."""
+    path = photo(tmp_path, "a.png", "red")
+    statuses(gallery, ImageFile(path, caption="mine"))
+    photo(tmp_path, "a.png", "blue")
+
+    assert statuses(gallery, path) == ["updated"]
+    (item,) = gallery.collection.scroll().items
+    assert item.id == sha256_bytes(picture_bytes("red"))[:16]
+    assert item.digest == sha256_bytes(picture_bytes("blue"))
+    assert item.caption == "mine"
+    assert gallery.image(item.id) == picture_bytes("blue")
+
+
+def test_old_content_in_a_new_file_is_an_item_of_its_own(gallery: Gallery, tmp_path: Path) -> None:
+    """The id of a changed item is not taken over by a file with its former content."""
+    path = photo(tmp_path, "a.png", "red")
+    statuses(gallery, path)
+    photo(tmp_path, "a.png", "blue")
+    statuses(gallery, path)
+
+    assert statuses(gallery, photo(tmp_path, "b.png", "red")) == ["created"]
+    assert {item.digest for item in gallery.collection.scroll().items} == {
+        sha256_bytes(picture_bytes("red")),
+        sha256_bytes(picture_bytes("blue")),
+    }
+
+
+def test_a_second_copy_of_a_file_is_no_second_item(gallery: Gallery, tmp_path: Path) -> None:
+    """Equal bytes are one item, and adding both again changes nothing."""
+    first, second = photo(tmp_path, "a.png", "red"), photo(tmp_path, "b.png", "red")
+
+    assert statuses(gallery, first) == ["created"]
+    assert statuses(gallery, second) == ["unchanged"]
+    assert statuses(gallery, first, second) == ["unchanged", "unchanged"]
+    assert gallery.collection.scroll().items[0].source == str(first)
+
+
+def test_a_moved_file_is_found_again(gallery: Gallery, tmp_path: Path) -> None:
+    """The item gets the new path; its vector is not made anew."""
+    path = photo(tmp_path, "a.png", "red")
+    statuses(gallery, path)
+    before = calls(gallery)
+    moved = path.rename(tmp_path / "b.png")
+
+    assert statuses(gallery, moved) == ["updated"]
+    assert calls(gallery) == before
+    assert gallery.collection.scroll().items[0].source == str(moved)
+
+
+def test_a_new_caption_is_taken_over(gallery: Gallery, tmp_path: Path) -> None:
+    """Given captions and metadata count as content; left out ones keep what is stored."""
+    path = photo(tmp_path, "a.png", "red")
+
+    assert statuses(gallery, ImageFile(path, caption="x", metadata={"n": 1})) == ["created"]
+    assert statuses(gallery, ImageFile(path)) == ["unchanged"]
+    assert statuses(gallery, ImageFile(path, caption="y")) == ["updated"]
+    (item,) = gallery.collection.scroll().items
+    assert (item.caption, item.metadata) == ("y", {"n": 1})
+
+
+def test_bad_files_are_named_and_the_rest_is_added(gallery: Gallery, tmp_path: Path) -> None:
+    """Corrupt, empty, missing and unreadable names each have their own error."""
+    corrupt, empty = tmp_path / "bad.jpg", tmp_path / "empty.png"
+    corrupt.write_bytes(b"\xff\xd8\xff" + b"x" * 100)
+    empty.write_bytes(b"")
+    odd = tmp_path / "odd\udcff.png"
+    odd.write_bytes(picture_bytes("red"))
+    files = [corrupt, photo(tmp_path, "a.png", "red"), empty, tmp_path / "missing.png", odd]
+
+    results = list(add_files(gallery, map(ImageFile, files)))
+
+    assert [str(added.result.status) for added in results] == [
+        "error", "created", "error", "error", "error"
+    ]  # fmt: skip
+    codes = [added.result.error.code for added in results if added.result.error is not None]
+    assert codes == ["image_undecodable", "image_empty", "not_found", "invalid_request"]
+    assert [added.path for added in results] == files
+
+
+def test_copies_are_kept_when_asked(gallery: Gallery, tmp_path: Path) -> None:
+    """With copy the gallery serves the picture after the file is gone."""
+    path = photo(tmp_path, "a.png", "red")
+    statuses(gallery, path)
+    assert statuses(gallery, path, copy=True) == ["unchanged"]
+    path.unlink()
+
+    (item,) = gallery.collection.scroll().items
+    assert gallery.image(item.id) == picture_bytes("red")
+
+
+def test_many_files_arrive_in_order_and_in_batches(gallery: Gallery, tmp_path: Path) -> None:
+    """Two hundred files cost seven calls of the model; stopping early keeps what was yielded."""
+    paths = [photo(tmp_path, f"{n:03}.png", (n, 0, 0)) for n in range(200)]
+    results = add_files(gallery, map(ImageFile, paths))
+    assert next(results).path == paths[0]
+    results.close()
+    assert gallery.collection.count() == 32
+
+    found = list(add_files(gallery, map(ImageFile, paths)))
+
+    assert [added.path for added in found] == paths
+    assert [str(added.result.status) for added in found] == ["unchanged"] * 32 + ["created"] * 168
+    assert calls(gallery) == 7
