@@ -16,23 +16,32 @@ export class Grid {
     this.list = list;
     this.actions = actions;
     this.hits = [];
+    this.held = [];
     list.addEventListener("keydown", (event) => this.#onKey(event));
     list.addEventListener("focusin", (event) => this.#makeCurrent(tileOf(event.target)));
+    new ResizeObserver(() => this.#onResize()).observe(list);
   }
 
   /** Take all tiles away. */
   clear() {
     this.hits = [];
+    this.held = [];
     this.list.replaceChildren();
+  }
+
+  /** @returns {number} how many pictures are on the page */
+  get size() {
+    return this.list.childElementCount;
   }
 
   /**
    * Put pictures at the end.
    *
    * @param {object[]} hits
-   * @param {{query: string, signal?: AbortSignal, replace?: boolean}} options
+   * @param {{query: string, isLast: boolean, signal?: AbortSignal, replace?: boolean}} options
+   *   `isLast` when no more will come
    */
-  async append(hits, { query, signal, replace = false }) {
+  async append(hits, { query, isLast, signal, replace = false }) {
     const ratios = await thumbnailRatios(hits, signal);
     if (replace) this.clear();
     const best = this.hits[0]?.score ?? hits[0]?.score ?? null;
@@ -40,7 +49,8 @@ export class Grid {
       createTile(hit, { ratio: ratios[index], query, best, ...this.actions }),
     );
     this.hits.push(...hits);
-    this.list.append(...tiles);
+    this.list.classList.toggle("is-complete", isLast);
+    this.#place(tiles);
     if (!this.list.querySelector(".is-current")) this.#makeCurrent(this.list.firstElementChild);
   }
 
@@ -66,6 +76,28 @@ export class Grid {
     const tiles = [...this.list.children];
     const wanted = tiles.find((tile) => tile.dataset.id === id);
     (wanted ?? this.list.querySelector(".is-current"))?.querySelector(".tile-open").focus();
+  }
+
+  /** A row that is not full would change when more pictures come, so it waits for them. */
+  #place(tiles) {
+    this.list.append(...this.held, ...tiles);
+    this.held = this.list.classList.contains("is-complete") ? [] : this.#takeLastRow();
+    this.width = this.list.clientWidth;
+  }
+
+  /** Other widths make other rows. */
+  #onResize() {
+    if (this.list.clientWidth !== this.width && this.held.length) this.#place([]);
+  }
+
+  #takeLastRow() {
+    const top = (tile) => tile?.getBoundingClientRect().top;
+    const tiles = [...this.list.children];
+    const isInLastRow = (tile) => Math.abs(top(tile) - top(tiles.at(-1))) < ROW_TOLERANCE_PX;
+    const first = tiles.findLastIndex((tile) => !isInLastRow(tile)) + 1;
+    const row = first ? tiles.slice(first) : [];
+    for (const tile of row) tile.remove();
+    return row;
   }
 
   #makeCurrent(tile) {

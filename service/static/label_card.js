@@ -33,16 +33,17 @@ export class LabelCard {
       element("div", { class: "label-body" }, this.#name(), this.answer),
       element("button", properties, icon("close")),
     );
-    this.wait();
   }
 
-  /** Say that an answer is on its way; an older one stays, dimmed. */
-  wait() {
+  /**
+   * Say that an answer is on its way; an older one stays, dimmed, and a first one finds its place
+   * kept.
+   *
+   * @param {number} labels how many labels the answer will have
+   */
+  wait(labels) {
     this.element.setAttribute("aria-busy", "true");
-    if (!this.answer.childElementCount) {
-      const bars = Array.from({ length: 4 }, () => element("span", { class: "bar-skeleton" }));
-      this.answer.replaceChildren(...bars);
-    }
+    if (!this.answer.childElementCount) this.answer.replaceChildren(...placeholder(labels));
   }
 
   /**
@@ -107,6 +108,20 @@ export class LabelCard {
     const text = this.isExpanded ? "Fewer" : `${rest} more`;
     return element("button", { class: "expander", type: "button", onclick: toggle }, text);
   }
+}
+
+function placeholder(labels) {
+  const blank = "\u00a0";
+  const row = () => {
+    const track = element("span", { class: "bar-track" });
+    return element("li", {}, element("span", {}, blank), track, element("span", {}, blank));
+  };
+  const bars = Array.from({ length: Math.min(labels, SHOWN_AT_FIRST) }, row);
+  return [
+    element("p", { class: "label-verdict" }, blank),
+    element("ol", { class: "bars is-waiting", "aria-hidden": "true" }, ...bars),
+    labels > SHOWN_AT_FIRST ? element("p", { class: "expander" }, blank) : null,
+  ].filter(Boolean);
 }
 
 function barRow({ label, score, cosine }, isBest) {

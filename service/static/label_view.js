@@ -46,11 +46,10 @@ export class LabelView {
     this.isStarted = true;
     const { items } = await listItems({ limit: SAMPLES, cursor: null }).catch(() => ({ items: [] }));
     if (!items.length) return;
-    byId("label-samples").hidden = false;
-    byId("label-sample-list").replaceChildren(...items.map((item) => this.#sampleButton(item)));
-    if (this.cards.length) return;
     const files = await Promise.all(items.slice(0, SAMPLES_SHOWN_AT_FIRST).map(pictureFile));
     if (!this.cards.length) this.#add(files.filter(Boolean), true);
+    byId("label-sample-list").replaceChildren(...items.map((item) => this.#sampleButton(item)));
+    byId("label-samples").hidden = false;
   }
 
   /**
@@ -112,7 +111,7 @@ export class LabelView {
       this.#summarise(null);
       return;
     }
-    for (const card of this.cards) card.wait();
+    for (const card of this.cards) card.wait(this.choice.labels.length);
     try {
       await this.#askAll([...this.cards], signal);
     } catch (error) {

@@ -140,7 +140,8 @@ export class SearchView {
     const isAsked = this.#isAsked();
     const page = isAsked ? await this.#search(cursor, signal) : await this.#browse(cursor, signal);
     const query = this.shown.query;
-    await this.grid.append(page.hits, { query, signal, replace: !cursor });
+    const isLast = !page.cursor;
+    await this.grid.append(page.hits, { query, isLast, signal, replace: !cursor });
     if (!cursor) this.pager.start(page.cursor, (next) => this.#showPage(next, signal));
     this.#summarise(page, isAsked);
     return page.cursor;
@@ -162,7 +163,7 @@ export class SearchView {
 
   #summarise({ took_ms: tookMs, plan }, isAsked) {
     const summary = byId("summary");
-    const count = this.grid.hits.length;
+    const count = this.grid.size;
     byId("results-head").hidden = !count;
     byId("results-title").textContent = isAsked ? "Best first" : "In the gallery";
     summary.textContent = isAsked ? `${count} shown \u00b7 ${took(tookMs)} \u00b7 ${plan}` : "";
