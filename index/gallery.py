@@ -31,6 +31,8 @@ from index.locks import ReadWriteLock
 from index.media import THUMBNAIL_SIDE, MediaStore, thumbnail_bytes
 from index.query import Query, Term
 
+__all__ = ["AddResult", "Gallery", "NewImage"]
+
 
 class Gallery:
     """What a user adds images to and searches.
