@@ -55,6 +55,8 @@ class RowTable:
         """
         positions_N = self.positions(np.unique(row_ids_N))
         positions_N = positions_N[positions_N >= 0]
+        if not len(positions_N):
+            return positions_N, positions_N, self._count
         kept = self._count - len(positions_N)
         leaving = np.zeros(self._count, bool)
         leaving[positions_N] = True

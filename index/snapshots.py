@@ -89,7 +89,8 @@ def restore_newest(folder: Path, store: StoreReader, index: VectorIndex, *, enco
     for row in recorded(store, encoder_id=encoder_id):
         path = snapshot_folder(folder) / row.file
         if not _is_intact(path, row):
-            logger.warning("snapshot refused", extra={"file": row.file, "reason": "missing or not the recorded bytes"})
+            reason = "missing or not the recorded bytes"
+            logger.warning("snapshot refused", extra={"file": row.file, "reason": reason})
             continue
         try:
             index.restore(path)

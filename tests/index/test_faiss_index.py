@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from pathlib import Path
 
@@ -172,6 +173,19 @@ def test_a_snapshot_restores_the_same_index(tmp_path: Path) -> None:
     again.upsert(np.array([1]), random_units(1, DIM))
     assert again.count() == COUNT - 199
     assert index.count() == COUNT - 100
+
+
+def test_restoring_again_and_again_keeps_memory_sound(tmp_path: Path) -> None:
+    """Taking a matrix over from FAISS' reader once broke its types at the next collection."""
+    index, *_ = filled()
+    for _ in range(20):
+        index.snapshot(tmp_path / "a.faiss")
+        index.restore(tmp_path / "a.faiss")
+        gc.collect()
+
+    index.upsert(np.array([1]), random_units(1, DIM))
+    index.delete(np.array([1]))
+    assert index.count() == COUNT
 
 
 def test_a_snapshot_of_another_dimension_is_refused(tmp_path: Path) -> None:
