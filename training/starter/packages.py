@@ -6,6 +6,7 @@ Each client verifies what it downloads against the digests of its own index.
 from __future__ import annotations
 
 import subprocess
+import sys
 import tarfile
 import zipfile
 from dataclasses import dataclass
@@ -89,7 +90,7 @@ def fetch(package: Package, cache: Path) -> Path:
 def _download_command(package: Package) -> list[str]:
     if package.client == "pip":
         wanted = f"{package.name}=={package.version}"
-        return ["python3", "-m", "pip", "download", "--no-deps", "--quiet", wanted]
+        return [sys.executable, "-m", "pip", "download", "--no-deps", "--quiet", wanted]
     if package.client == "npm":
         return ["npm", "pack", "--silent", f"{package.name}@{package.version}"]
     return ["apt-get", "download", package.name]
