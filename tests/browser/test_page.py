@@ -6,21 +6,15 @@ import re
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Locator, Page, Route, expect
+from playwright.sync_api import Route, expect
 
+from core.errors import QueryError
 from index.query import parse_query
 from tests.browser.conftest import SHADES, OpenPage
+from tests.browser.looking import expect_first, first_picture_is_drawn, first_tile
 from tests.fakes import picture_bytes
 
 pytestmark = [pytest.mark.xdist_group("browser"), pytest.mark.slow]
-
-ROWS_ARE_FULL = """() => {
-    const right = (element) => Math.round(element.getBoundingClientRect().right);
-    const list = document.getElementById("grid");
-    return Math.abs(right(list.lastElementChild) - right(list)) <= 1;
-}"""
-MOST_SHIFT = 0.02
-"""Cumulative layout shift; 0.1 is what browsers' makers call good."""
 
 QUERIES = (
     "a red car -toy 2:vintage +id:a17 today",
@@ -39,13 +33,6 @@ DROP = """([bytes, kind]) => {
     const make = kind === "paste" ? ClipboardEvent : DragEvent;
     document.body.dispatchEvent(new make(kind, options));
 }"""
-SHIFT = """() => new Promise((resolve) => {
-    let sum = 0;
-    new PerformanceObserver((list) => {
-        for (const entry of list.getEntries()) if (!entry.hadRecentInput) sum += entry.value;
-    }).observe({ type: "layout-shift", buffered: true });
-    requestAnimationFrame(() => requestAnimationFrame(() => resolve(sum)));
-})"""
 
 
 def test_the_start_shows_the_gallery_and_what_is_served(open_page: OpenPage) -> None:
@@ -193,132 +180,6 @@ def test_an_unknown_picture_in_the_query_is_named(open_page: OpenPage) -> None:
     expect(page.get_by_role("alert")).to_contain_text("nowhere")
 
 
-def test_the_keyboard_is_enough(open_page: OpenPage) -> None:
-    """Slash, words, arrows, Enter, arrows in the dialog, Escape, M: no mouse at all."""
-    page = open_page()
-    expect(page.locator(".tile").first).to_be_visible()
-    page.keyboard.press("/")
-    page.keyboard.type("red")
-    page.keyboard.press("Enter")
-    expect_first(page, "red")
-    page.keyboard.press("ArrowDown")
-    page.keyboard.press("ArrowRight")
-    second = page.evaluate("document.activeElement.closest('.tile').dataset.id")
-    page.keyboard.press("Enter")
-    expect(page.get_by_role("dialog")).to_be_visible()
-    expect(page.locator("#details-facts dd").first).to_have_text(second)
-    page.keyboard.press("ArrowLeft")
-    expect(page.locator("#details-facts dd").first).to_have_text("red")
-    page.keyboard.press("Escape")
-    expect(page.get_by_role("dialog")).to_be_hidden()
-    assert page.url.endswith("/?q=red")
-    expect(first_tile(page).locator(".tile-open")).to_be_focused()
-    page.keyboard.press("m")
-
-    expect(page).to_have_url(re.compile(r"q=%2Bid%3Ared$"))
-
-
-def test_arrows_go_down_and_up_between_rows(open_page: OpenPage) -> None:
-    """Down leads to the tile below, up leads back, and above the first row is the box."""
-    page = open_page("/?q=red")
-    expect_first(page, "red")
-    page.get_by_role("searchbox").focus()
-    page.keyboard.press("ArrowDown")
-    top = focused_top(page)
-    page.keyboard.press("ArrowDown")
-    assert focused_top(page) > top
-    page.keyboard.press("ArrowUp")
-    assert focused_top(page) == top
-    page.keyboard.press("ArrowUp")
-
-    expect(page.get_by_role("searchbox")).to_be_focused()
-
-
-def test_scrolling_shows_every_picture_once(open_page: OpenPage) -> None:
-    """The end of the page brings the next one, without gaps and repeats."""
-    page = open_page("/?q=red")
-    expect_first(page, "red")
-    page.keyboard.press("End")
-    page.mouse.wheel(0, 100_000)
-    expect(page.locator(".tile")).to_have_count(SHADES + 6)
-
-    ids = page.locator(".tile").evaluate_all("(tiles) => tiles.map((tile) => tile.dataset.id)")
-    assert len(set(ids)) == SHADES + 6
-    expect(page.locator("#pager")).to_be_hidden()
-
-
-def test_a_failed_page_can_be_asked_for_again(open_page: OpenPage) -> None:
-    """What is there stays, the reason stands below it, and the button tries once more."""
-    page = open_page("/?q=red", refusals=True)
-    expect_first(page, "red")
-    page.route("**/v1/search", lambda route: route.abort())
-    page.mouse.wheel(0, 100_000)
-    expect(page.locator("#pager-error")).to_contain_text("does not answer")
-    shown = page.locator(".tile").count()
-    assert 0 < shown <= 40
-    page.unroute("**/v1/search")
-    page.get_by_role("button", name="More pictures").click()
-
-    expect(page.locator(".tile")).to_have_count(SHADES + 6)
-
-
-def test_nothing_jumps_while_pictures_arrive(open_page: OpenPage) -> None:
-    """The place of each tile is known before it is drawn, and more pictures move none."""
-    page = open_page("/?q=red")
-    expect_first(page, "red")
-    while page.locator("#pager").is_visible():
-        shown = page.locator(".tile").count()
-        page.mouse.wheel(0, 400)
-        expect(page.locator(f".tile:nth-child({shown}) img")).to_be_visible()
-    expect(page.locator(".tile")).to_have_count(SHADES + 6)
-
-    assert page.evaluate(SHIFT) < MOST_SHIFT
-
-
-def test_a_row_that_is_not_full_waits_for_more(open_page: OpenPage) -> None:
-    """After the window has changed, too, all rows are full while there is more to come."""
-    page = open_page("/?q=red", viewport={"width": 1200, "height": 300})
-    expect_first(page, "red")
-    for width in (1200, 700, 1000):
-        page.set_viewport_size({"width": width, "height": 300})
-        page.wait_for_function(ROWS_ARE_FULL)
-
-
-def test_labels_find_their_place_kept(open_page: OpenPage) -> None:
-    """The answers come into the space that was left for them."""
-    page = open_page("/?view=label")
-    expect(page.locator(".label-verdict")).to_have_text([re.compile(r"\w")] * 3)
-    expect(page.locator("#label-samples")).to_be_visible()
-
-    assert page.evaluate(SHIFT) < MOST_SHIFT
-
-
-def test_details_show_what_is_known(open_page: OpenPage) -> None:
-    """A link to a picture opens it large, with caption, metadata and its neighbours."""
-    page = open_page("/?item=green")
-    dialog = page.get_by_role("dialog")
-
-    expect(dialog.get_by_role("heading", name="a green square")).to_be_visible()
-    expect(dialog.locator("#details-facts")).to_have_text("idgreenn1")
-    expect(dialog.locator("#details-neighbours img")).to_have_count(8)
-    expect(dialog.locator("#details-image")).to_have_attribute("src", "/v1/items/green/image")
-    dialog.get_by_role("button", name="Close").click()
-    expect(dialog).to_be_hidden()
-    assert page.url.endswith("/")
-
-
-def test_details_explain_a_query_of_several_parts(open_page: OpenPage) -> None:
-    """Why this picture: one bar for each part of the query; less like this adds a part."""
-    page = open_page("/?q=red+-green")
-    expect_first(page, "red")
-    first_tile(page).locator(".tile-open").click()
-    expect(page.locator("#details-why li")).to_have_count(2)
-    expect(page.locator("#details-why")).to_contain_text("green")
-    page.get_by_role("button", name="Less like this").click()
-
-    expect(page.get_by_role("searchbox")).to_have_value("red -green -id:red")
-
-
 def test_a_slow_answer_does_not_replace_a_newer_one(open_page: OpenPage) -> None:
     """The answer to a query that was typed over is thrown away, whenever it comes."""
     page = open_page()
@@ -367,8 +228,6 @@ def test_dark_is_dark(open_page: OpenPage) -> None:
 
 def understood(query: str) -> list[list[object]]:
     """Return the parts that the service's own parser finds; none where it refuses the query."""
-    from core.errors import QueryError
-
     try:
         terms = parse_query(query)
     except QueryError:
@@ -377,27 +236,3 @@ def understood(query: str) -> list[list[object]]:
         [term.text or term.image_id, term.weight, "id" if term.image_id else "text"]
         for term in terms
     ]
-
-
-def first_tile(page: Page) -> Locator:
-    """Return the best hit."""
-    return page.locator(".tile").first
-
-
-def expect_first(page: Page, colour: str) -> None:
-    """Wait until the best hit is the square of a colour."""
-    expect(page.locator("#results")).to_have_attribute("aria-busy", "false")
-    expect(first_tile(page)).to_have_attribute("data-id", colour)
-    expect(first_tile(page).locator(".score")).to_be_visible()
-
-
-def first_picture_is_drawn(page: Page) -> bool:
-    """Wait until the first thumbnail has pixels."""
-    page.wait_for_function("() => document.querySelector('.tile img').naturalWidth > 0")
-    return True
-
-
-def focused_top(page: Page) -> float:
-    """Return where the tile with the keyboard begins on the page, in pixels."""
-    script = "document.activeElement.getBoundingClientRect().top + window.scrollY"
-    return float(round(page.evaluate(script)))
