@@ -7,8 +7,10 @@ from pathlib import Path
 
 import click
 
+from cli.adding import AddSummary, CaptionsFrom, add_sources
 from cli.output import note, print_json, print_lines
 from cli.settings import default_gallery
+from core.types import JSONObject
 
 
 @click.command(name="add")
@@ -46,13 +48,13 @@ def command(
     gallery: Path | None,
     model: str | None,
     copy: bool,
-    captions_from: str,
+    captions_from: CaptionsFrom,
     image_column: str | None,
     caption_column: str | None,
     threads: int,
     as_json: bool,
 ) -> int:
-    r"""Add image files, folders (with their sub-folders) and tables of pairs to a gallery.
+    """Add image files, folders (with their sub-folders) and tables of pairs to a gallery.
 
     A table is a .csv, .tsv or .jsonl file that names images and captions. Images stay where they
     are, unless --copy is given, and ones that did not change are skipped. A file that cannot be
@@ -65,13 +67,9 @@ def command(
       sightline add pairs.csv --caption-column title
       sightline add ~/Pictures --gallery big --model ./my-model --copy
     """
-    from cli.adding import CaptionsFrom, add_sources
     from cli.opening import chosen_model, open_encoder, open_gallery
 
     folder = gallery or default_gallery()
-    origin: CaptionsFrom = (
-        "name" if captions_from == "name" else "none" if captions_from == "none" else "pairs"
-    )
     with (
         closing(open_encoder(model, folder)) as encoder,
         open_gallery(folder, encoder, model=chosen_model(model, folder)) as opened,
@@ -80,28 +78,30 @@ def command(
             opened,
             paths,
             copy=copy,
-            captions_from=origin,
+            captions_from=captions_from,
             image_column=image_column,
             caption_column=caption_column,
             threads=threads,
         )
         count = opened.collection.count()
     if as_json:
-        print_json(
-            {
-                "gallery": str(folder),
-                "model": encoder.encoder_id,
-                "created": summary.counts["created"],
-                "updated": summary.counts["updated"],
-                "unchanged": summary.counts["unchanged"],
-                "failed": summary.counts["error"],
-                "errors": list(summary.errors),
-                "count": count,
-            }
-        )
+        print_json(_as_json(summary, folder=folder, model=encoder.encoder_id, count=count))
     else:
         print_lines([f"{summary.line()}; {folder} holds {count} images"])
     if not summary.stored:
         note("nothing was added")
         return 1
     return 0
+
+
+def _as_json(summary: AddSummary, *, folder: Path, model: str, count: int) -> JSONObject:
+    return {
+        "gallery": str(folder),
+        "model": model,
+        "created": summary.counts["created"],
+        "updated": summary.counts["updated"],
+        "unchanged": summary.counts["unchanged"],
+        "failed": summary.counts["error"],
+        "errors": list(summary.errors),
+        "count": count,
+    }

@@ -50,7 +50,7 @@ def command(
     gallery: Path | None,
     as_json: bool,
 ) -> None:
-    r"""Label IMAGES, files or folders, with words of your choice.
+    """Label IMAGES, files or folders, with words of your choice.
 
     An image that cannot be read is named and the others are labelled; the exit code is 1 only if
     none could be.

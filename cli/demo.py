@@ -48,7 +48,7 @@ class Trial:
     help="Folder of the gallery.  [default: data/demo]",
 )
 def command(*, port: int | None, host: str | None, gallery: Path | None) -> None:
-    r"""Index the example gallery, serve it, and print three commands to try.
+    """Index the example gallery, serve it, and print three commands to try.
 
     Ctrl-C stops the server; the next start finds the gallery indexed.
 

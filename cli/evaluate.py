@@ -32,7 +32,7 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print the report a
 
 @click.group(name="evaluate")
 def command() -> None:
-    r"""Score a model on your own pairs: a folder, a CSV, TSV or JSONL file.
+    """Score a model on your own pairs: a folder, a CSV, TSV or JSONL file.
 
     \b
     Examples:
@@ -70,7 +70,7 @@ def retrieval(
     out: Path | None,
     as_json: bool,
 ) -> None:
-    r"""Search the images of DATA by its captions, or the captions by the images.
+    """Search the images of DATA by its captions, or the captions by the images.
 
     precision@k is r/k, recall@k the fraction of the relevant items found, hit@k what the CLIP
     papers call R@k. Means over queries.
@@ -119,7 +119,7 @@ def zeroshot(
     out: Path | None,
     as_json: bool,
 ) -> None:
-    r"""Label the images of DATA and compare with their classes.
+    """Label the images of DATA and compare with their classes.
 
     The class is the label of a table, or the sub-folder that an image is in.
 
@@ -151,7 +151,7 @@ def zeroshot(
 @click.option("--relevant", type=int, help="Relevant items in all.  [default: those in the list]")
 @_json
 def ranking(*, ranked: str, relevant: int | None, as_json: bool) -> None:
-    r"""Score one ranked list: T for relevant, F for not, best place first; or a JSON file.
+    """Score one ranked list: T for relevant, F for not, best place first; or a JSON file.
 
     The file holds {"ranked": [true, false, ...], "relevant": 4}.
 

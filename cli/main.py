@@ -49,7 +49,7 @@ class LazyGroup(click.Group):
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="sightline")
 def command() -> None:
-    r"""Image search and zero-shot labelling on your own machine.
+    """Image search and zero-shot labelling on your own machine.
 
     \b
     Examples:

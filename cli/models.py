@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def command() -> None:
-    r"""List, show, verify and export models.
+    """List, show, verify and export models.
 
     \b
     Examples:
@@ -36,7 +36,7 @@ def command() -> None:
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_models(folder: Path, *, as_json: bool) -> None:
-    r"""List the model folders inside FOLDER and the starter model.
+    """List the model folders inside FOLDER and the starter model.
 
     Nothing is verified: use ``verify`` for that.
 
@@ -70,7 +70,7 @@ def list_models(folder: Path, *, as_json: bool) -> None:
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def show(path: Path, *, as_json: bool) -> None:
-    r"""Show what the model folder PATH holds.
+    """Show what the model folder PATH holds.
 
     \b
     Examples:
@@ -90,7 +90,7 @@ def show(path: Path, *, as_json: bool) -> None:
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def verify(path: Path, *, as_json: bool) -> None:
-    r"""Check every file of the model folder PATH against its digest, and the encoder id.
+    """Check every file of the model folder PATH against its digest, and the encoder id.
 
     \b
     Examples:
@@ -130,7 +130,7 @@ def export(
     tolerance: float,
     as_json: bool,
 ) -> None:
-    r"""Write any open_clip model as a model folder that runs without torch.
+    """Write any open_clip model as a model folder that runs without torch.
 
     SOURCE is NAME/TAG, NAME:/path/weights, local-dir:/path or hf-hub:org/name. The folder is
     written only if its embeddings agree with open_clip's own. Needs the extra ``train``.

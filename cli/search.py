@@ -57,7 +57,7 @@ def command(
     explain: bool,
     as_json: bool,
 ) -> None:
-    r"""Search a gallery; best hits first. It works while a server runs on the same gallery.
+    """Search a gallery; best hits first. It works while a server runs on the same gallery.
 
     The query takes negative terms (-toy), weights (2:vintage), items (id:a17) and phrases in
     double quotes; put it in quotation marks when it holds a minus.

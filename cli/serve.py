@@ -32,7 +32,7 @@ def command(
     read_only: bool | None,
     print_config: bool,
 ) -> None:
-    r"""Serve a gallery: the API, its documentation at /docs and the page at /.
+    """Serve a gallery: the API, its documentation at /docs and the page at /.
 
     Settings come from these options, then SIGHTLINE_* variables, then the file of --config.
     Ctrl-C or SIGTERM finishes the requests in flight and stops.

@@ -53,16 +53,16 @@ def command(
     export_to: Path | None,
     as_json: bool,
 ) -> int:
-    r"""Train a dual encoder on the pairs in DATA.
+    """Train a dual encoder on the pairs in DATA.
 
     DATA is a folder of pictures with captions in .txt files beside them, or a .csv, .tsv or .jsonl
     file. Ctrl-C writes a checkpoint and stops; --resume goes on to the same result.
 
     \b
     Examples:
-      sightline train pairs.jsonl --val heldout.jsonl \
+      sightline train pairs.jsonl --val heldout.jsonl \\
           --config configs/from-scratch-small.toml --out runs/first
-      sightline train photos/ --config configs/fine-tune-vit-b-32.toml --out runs/tuned \
+      sightline train photos/ --config configs/fine-tune-vit-b-32.toml --out runs/tuned \\
           --set optimiser.learning_rate=5e-6 --export models/tuned
       sightline train photos/ --config configs/fine-tune-vit-b-32.toml --out runs/tuned --resume
     """

@@ -31,7 +31,8 @@ def test_every_command_helps_with_examples(name: str) -> None:
     done = sightline(name, "--help")
 
     assert done.returncode == 0, done.stderr
-    assert "Examples:" in done.stdout
+    assert "Examples:\n" in done.stdout
+    assert "\\b" not in done.stdout
 
 
 def test_help_lists_the_commands_and_imports_nothing_heavy() -> None:
