@@ -21,7 +21,7 @@ from encoders.openvino_runtime import Precision
 from index.query import MOST_K
 
 ENVIRONMENT_PREFIX = "SIGHTLINE_"
-FOREIGN_VARIABLES = frozenset({"SIGHTLINE_DEBUG", "SIGHTLINE_NO_BROWSER"})
+FOREIGN_VARIABLES = frozenset({"SIGHTLINE_DEBUG"})
 """Variables with our prefix that the command line and the browser tests read for themselves."""
 
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
