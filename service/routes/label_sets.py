@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
-from zeroshot.label_sets import LabelSet
 
 from core.types import JSONObject
 from service.access import engine_of, writable_engine_of
@@ -14,6 +13,7 @@ from service.openapi import answers, json_body
 from service.responses import json_response
 from service.schemas import LabelSetRequest
 from service.uploads import read_upload
+from zeroshot.label_sets import LabelSet
 
 router = APIRouter(tags=["labels"])
 
