@@ -34,7 +34,7 @@ SHADES = 60
 OpenPage = Callable[..., Page]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Start one headless Chromium for all tests."""
     path = shutil.which("chromium") or shutil.which("chromium-browser")
