@@ -66,8 +66,13 @@ def command(
           --set optimiser.learning_rate=5e-6 --export models/tuned
       sightline train photos/ --config configs/fine-tune-vit-b-32.toml --out runs/tuned --resume
     """
-    from training.config import load_config
-    from training.run import TrainRequest, run_training
+    try:
+        from training.config import load_config
+        from training.run import TrainRequest, run_training
+    except ModuleNotFoundError as error:
+        from encoders.loading import require_training_extra
+
+        raise require_training_extra(error) from error
 
     config = load_config(recipe, parse_overrides(overrides))
     request = TrainRequest(data=data, heldout=heldout, config=config, folder=out, resume=resume)

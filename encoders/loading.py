@@ -56,10 +56,10 @@ def load_encoder(
 
 
 def require_training_extra(error: ImportError) -> EncoderError:
-    """Return the error of a torch model in an environment without torch."""
+    """Return the error of what needs torch in an environment without it."""
     return EncoderError(
-        f"this model needs torch and open_clip ({error}); install them: pip install "
-        "'sightline[train]', or export the model where they are: sightline models export"
+        f"this needs torch and open_clip ({error}); in the project's folder install the extra "
+        "'train': pip install -e '.[train]' ('make test' does it in .venv-dev)"
     )
 
 

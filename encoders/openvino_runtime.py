@@ -90,7 +90,7 @@ def import_openvino() -> ModuleType:
         openvino = importlib.import_module("openvino")
     except ImportError as error:
         raise EncoderError(
-            f"OpenVINO cannot be imported ({error}); install it: pip install 'sightline[serve]'"
+            f"OpenVINO cannot be imported ({error}); install it: pip install -e '.[serve]'"
         ) from error
     finally:
         if not already_there:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import subprocess
 import sys
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 
 from cli.train import command, parse_overrides
 from core.errors import ConfigError, SightlineError, TrainingError, UsageError
-from tests.cli.test_main import sightline
+from tests.cli.test_main import ROOT, sightline
 from tests.training.test_trainer import RecordingProgress
 from tests.training.tiny import write_shapes
 
@@ -153,3 +154,22 @@ def test_values_may_hold_an_equals_sign() -> None:
     assert parse_overrides(["model.pretrained=/a=b.pt"]) == {"model.pretrained": "/a=b.pt"}
     with pytest.raises(ConfigError, match="KEY=VALUE"):
         parse_overrides(["seed"])
+
+
+def test_without_torch_the_message_names_the_extra(tmp_path: Path) -> None:
+    """In a serving environment the command fails with the way to install what it needs."""
+    script = (
+        "import sys\n"
+        "sys.modules['open_clip'] = None\n"
+        "from cli.main import main\n"
+        f"sys.argv = ['sightline', 'train', 'x', '--config', 'c.toml', '--out', {str(tmp_path)!r}]\n"
+        "main()"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False, cwd=ROOT
+    )
+
+    assert done.returncode == 1
+    assert done.stderr.startswith("sightline: this needs torch and open_clip")
+    assert "pip install -e '.[train]'" in done.stderr

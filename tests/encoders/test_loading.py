@@ -83,5 +83,5 @@ def test_without_torch_the_message_says_what_to_install(tiny_model_path: Path) -
         [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
     )
 
-    assert "pip install 'sightline[train]'" in done.stdout
+    assert "pip install -e '.[train]'" in done.stdout
     assert "sightline models export" in done.stdout
