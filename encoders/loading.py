@@ -59,7 +59,7 @@ def require_training_extra(error: ImportError) -> EncoderError:
     """Return the error of what needs torch in an environment without it."""
     return EncoderError(
         f"this needs torch and open_clip ({error}); in the project's folder install the extra "
-        "'train': pip install -e '.[train]' ('make test' does it in .venv-dev)"
+        "'train': pip install -e '.[train]'; what 'sightline models export' writes runs without it"
     )
 
 
