@@ -9,9 +9,9 @@ PORT="${PORT:-8010}"
 
 sightline train examples/pairs/train.jsonl --val examples/pairs/heldout.jsonl \
   --config configs/from-scratch-small.toml --out data/walkthrough/run "$@"
-sightline models export local-dir:data/walkthrough/run/model --out data/walkthrough/model
+sightline models export local-dir:data/walkthrough/run/model --out data/walkthrough/model --name emoji
 sightline add examples/pairs/heldout.jsonl --gallery data/walkthrough/gallery --model data/walkthrough/model
-sightline search "an apple" --gallery data/walkthrough/gallery
+sightline search "a guitar" --gallery data/walkthrough/gallery
 sightline evaluate retrieval examples/pairs/heldout.jsonl --model data/walkthrough/model --k 1,5,10
 
 sightline serve --gallery data/walkthrough/gallery --port "$PORT" &
@@ -21,4 +21,4 @@ for _ in $(seq 100); do
   if curl --silent --fail "http://127.0.0.1:$PORT/readyz" >/dev/null; then break; fi
   sleep 0.2
 done
-curl --silent --fail "http://127.0.0.1:$PORT/v1/search?q=an+apple&k=3"
+curl --silent --fail "http://127.0.0.1:$PORT/v1/search?q=a+guitar&k=3"
