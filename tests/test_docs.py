@@ -49,6 +49,7 @@ def test_every_relative_link_leads_to_a_file(page: Path) -> None:
     assert [link for link in targets if not (page.parent / link).exists()] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)
 def test_every_python_block_runs(page: Path, tmp_path: Path) -> None:
     """The Python blocks of a page run from top to bottom as one script, from the repository."""

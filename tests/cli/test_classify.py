@@ -16,6 +16,8 @@ from tests.fixtures_models import export_tiny_model
 
 CAT = Path(__file__).parent.parent.parent / "examples" / "queries" / "cat.jpg"
 
+pytestmark = pytest.mark.slow  # exports a model
+
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:

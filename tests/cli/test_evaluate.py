@@ -13,6 +13,8 @@ from core.errors import ArtifactError, NotFoundError, PairsError, UsageError
 from tests.fakes import COLOURS, picture_bytes
 from tests.fixtures_models import export_tiny_model
 
+pytestmark = pytest.mark.slow  # exports a model
+
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -52,6 +52,7 @@ def world(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_it_trains_and_names_the_next_command(world: Path) -> None:
     """The table is on stdout with chance beside it; where the model is stands on stderr."""
     done = sightline(
@@ -75,6 +76,7 @@ def train(*arguments: str) -> object:
     )
 
 
+@pytest.mark.slow
 def test_json_and_export(
     world: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

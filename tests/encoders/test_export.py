@@ -59,6 +59,7 @@ def shapes_of(path: Path) -> dict[str, list[int | str]]:
     }
 
 
+@pytest.mark.slow
 def test_the_towers_take_any_number_of_items_and_tokens(tiny_model: ModelFolder) -> None:
     """Pixels have a free first axis, texts two."""
     assert shapes_of(tiny_model.path / "image.onnx") == {"pixels": ["items", 32, 32, 3]}

@@ -60,6 +60,7 @@ def test_what_is_written_is_what_is_opened(tmp_path: Path) -> None:
     assert (written.has_onnx, written.has_open_clip) == (True, False)
 
 
+@pytest.mark.slow
 def test_an_exported_folder_has_both_runtimes(tiny_model: ModelFolder) -> None:
     """Seven files, ONNX and open_clip."""
     assert tuple(sorted(tiny_model.manifest.files)) == FILES

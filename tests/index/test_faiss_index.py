@@ -175,6 +175,7 @@ def test_a_snapshot_restores_the_same_index(tmp_path: Path) -> None:
     assert index.count() == COUNT - 100
 
 
+@pytest.mark.slow
 def test_restoring_again_and_again_keeps_memory_sound(tmp_path: Path) -> None:
     """Taking a matrix over from FAISS' reader once broke its types at the next collection."""
     index, *_ = filled()
