@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from cli.progress import LineProgress, terminal_progress
+from cli.progress import terminal_progress
+from core.progress import LineProgress
 
 
 def test_away_from_a_terminal_progress_is_plain_lines(capsys: pytest.CaptureFixture[str]) -> None:

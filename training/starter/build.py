@@ -19,6 +19,7 @@ import torch
 
 from core.artifacts import write_json
 from core.config import from_mapping, read_toml
+from core.progress import LineProgress
 from core.types import JSONObject
 from training.starter import packages
 from training.starter.class_texts import ClassTexts, read_class_texts
@@ -82,6 +83,7 @@ def gather(cache: Path, *, views: int) -> Ingredients:
                 cache / f"{name}.npy",
                 views=1 if name in HELD_OUT_SETS else views,
                 side=IMAGE_SIZE,
+                progress=LineProgress,
             )
             for name, pictures in read_picture_sets(folders).items()
         },
@@ -138,7 +140,9 @@ def build(config: StarterConfig, target: Path, cache: Path) -> JSONObject:
         training_set(found.features), found.image_tower, found.classes, found.sentences, config
     )
     run_folder = cache / "runs" / rows.fingerprint[:12]
-    heads = fit_heads(rows, found.image_tower, class_texts_CW, config, folder=run_folder)
+    heads = fit_heads(
+        rows, found.image_tower, class_texts_CW, config, folder=run_folder, progress=LineProgress
+    )
     weight = config.heads.conse_weight
     image = StarterImage(found.image_tower, heads, conse_weight=weight).eval()
     text = StarterText(load_text_tower(found.text_folder)).eval()
@@ -162,6 +166,8 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--cache", type=Path, default=Path("data/starter-cache"))
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO)
+    for exporter in ("onnxscript", "onnx_ir"):
+        logging.getLogger(exporter).setLevel(logging.WARNING)
     config = from_mapping(StarterConfig, read_toml(options.config), where=str(options.config))
     report = build(config, options.out, options.cache)
     write_json(options.out.with_suffix(".json"), report)
