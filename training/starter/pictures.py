@@ -15,6 +15,14 @@ from core.errors import TrainingError
 
 RENDER_SIDE = 256
 MAX_PIXELS = 12_000_000
+_UNREADABLE = (
+    OSError,
+    ValueError,
+    SyntaxError,
+    # Some clip art has more than 200 million pixels, which Pillow itself refuses to open.
+    Image.DecompressionBombError,
+    Image.DecompressionBombWarning,
+)
 
 
 class PictureError(TrainingError):
@@ -52,7 +60,7 @@ def render(picture: Picture) -> Image.Image:
         scale = RENDER_SIDE / max(image.size)
         size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
         return image.convert("RGBA").resize(size, Image.Resampling.BICUBIC, reducing_gap=2.0)
-    except (OSError, ValueError, SyntaxError) as err:
+    except _UNREADABLE as err:
         raise PictureError(f"{picture.name} cannot be rendered: {err}") from err
 
 
