@@ -3,24 +3,49 @@
 from __future__ import annotations
 
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from cli.adding import AddSummary, CaptionsFrom, add_sources
+from cli.adding import AddSummary, add_gathered
+from cli.gathering import (
+    CaptionsFrom,
+    Gathered,
+    Reading,
+    gather,
+    gather_failed,
+    gather_urls,
+    refuse_missing,
+)
 from cli.output import note, print_json, print_lines
 from cli.settings import default_gallery
+from core.errors import UsageError
 from core.types import JSONObject
+
+if TYPE_CHECKING:
+    from index.gallery import Gallery
+
+_FETCHING_THREADS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """What the command line asks for."""
+
+    paths: tuple[Path, ...]
+    urls: Path | None
+    allowed: tuple[str, ...]
+    reading: Reading
+    copy: bool
+    threads: int
+    retry_failed: bool
+    watch: bool
 
 
 @click.command(name="add")
-@click.argument(
-    "paths",
-    nargs=-1,
-    required=True,
-    type=click.Path(exists=True, path_type=Path),
-    metavar="PATH...",
-)
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="[PATH]...")
 @click.option(
     "--gallery",
     type=click.Path(path_type=Path),
@@ -39,7 +64,26 @@ from core.types import JSONObject
 @click.option("--image-column", help="Column of a table that holds the path of the image.")
 @click.option("--caption-column", help="Column of a table that holds the caption.")
 @click.option(
-    "--threads", type=click.IntRange(1, 64), default=2, show_default=True, help="For decoding."
+    "--watch", is_flag=True, help="Then follow what changes in the folders, until Ctrl-C."
+)
+@click.option(
+    "--urls",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="File of web addresses to fetch: one a line, or a table with a column url.",
+)
+@click.option(
+    "--allow-network",
+    "allowed",
+    multiple=True,
+    metavar="NETWORK",
+    help="Private network that may be fetched from, for example 10.0.0.0/8; repeatable.",
+)
+@click.option("--failed", is_flag=True, help="List the files that failed, and add nothing.")
+@click.option("--retry-failed", is_flag=True, help="Read files again that failed before.")
+@click.option(
+    "--threads",
+    type=click.IntRange(1, 64),
+    help="For reading and decoding.  [default: 2, with --urls 16]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(
@@ -51,46 +95,135 @@ def command(
     captions_from: CaptionsFrom,
     image_column: str | None,
     caption_column: str | None,
-    threads: int,
+    watch: bool,
+    urls: Path | None,
+    allowed: tuple[str, ...],
+    failed: bool,
+    retry_failed: bool,
+    threads: int | None,
     as_json: bool,
 ) -> int:
     """Add image files, folders (with their sub-folders) and tables of pairs to a gallery.
 
-    A table is a .csv, .tsv or .jsonl file that names images and captions. Images stay where they
-    are, unless --copy is given, and ones that did not change are skipped. A file that cannot be
-    read is named and the others are added; the exit code is 1 only if none could be.
+    A table is a .csv, .tsv, .jsonl, .json or .parquet file that names images and captions. Images
+    stay where they are, unless --copy is given, and ones that did not change are skipped; pictures
+    inside .tar or .parquet files and Hugging Face data sets are copied, and so are those behind
+    web addresses. A file that cannot be read is named and recorded, and the others are added; the
+    exit code is 1 only if none could be.
 
     \b
     Examples:
       sightline add ~/Pictures
+      sightline add ~/Pictures --watch
       sightline add cat.jpg dog.png --gallery pets
       sightline add pairs.csv --caption-column title
-      sightline add ~/Pictures --gallery big --model ./my-model --copy
+      sightline add --urls addresses.txt
+      sightline add --retry-failed
     """
-    from cli.opening import chosen_model, open_encoder, open_gallery
-
     folder = gallery or default_gallery()
+    if failed:
+        return _list_failed(folder, as_json=as_json)
+    request = _Request(
+        paths=paths,
+        urls=urls,
+        allowed=allowed,
+        reading=Reading(captions_from, image_column, caption_column),
+        copy=copy,
+        threads=threads or (2 if urls is None else _FETCHING_THREADS),
+        retry_failed=retry_failed,
+        watch=watch,
+    )
+    _check(request)
+    if watch and as_json:
+        raise UsageError("--watch goes on and on, so it prints no JSON; leave one of the two out")
+    return _add(request, folder, model, as_json=as_json)
+
+
+def _check(request: _Request) -> None:
+    if not (request.paths or request.urls or request.retry_failed):
+        raise UsageError("name something to add: a folder, files, a table, or --urls FILE")
+    refuse_missing(request.paths)
+    others = [path for path in request.paths if not path.is_dir()]
+    if request.watch and (others or not request.paths):
+        raise UsageError(
+            f"--watch follows folders; {others[0] if others else 'nothing'} is none: name the "
+            "folder that it lies in"
+        )
+
+
+def _add(request: _Request, folder: Path, model: str | None, *, as_json: bool) -> int:
+    from cli.opening import chosen_model, open_encoder, open_gallery
+    from cli.watching import following
+
     with (
         closing(open_encoder(model, folder)) as encoder,
         open_gallery(folder, encoder, model=chosen_model(model, folder)) as opened,
+        following(request.paths if request.watch else (), outside=folder) as changes,
     ):
-        summary = add_sources(
+        summary = add_gathered(
             opened,
-            paths,
-            copy=copy,
-            captions_from=captions_from,
-            image_column=image_column,
-            caption_column=caption_column,
-            threads=threads,
+            _gathered(request, opened),
+            copy=request.copy,
+            threads=request.threads,
+            retry_failed=request.retry_failed,
         )
         count = opened.collection.count()
-    if as_json:
-        print_json(_as_json(summary, folder=folder, model=encoder.encoder_id, count=count))
-    else:
-        print_lines([f"{summary.line()}; {folder} holds {count} images"])
+        if as_json:
+            print_json(_as_json(summary, folder=folder, model=encoder.encoder_id, count=count))
+        else:
+            print_lines([f"{summary.line()}; {folder} holds {count} images"])
+        if changes is not None:
+            changes.apply(opened, request.reading, copy=request.copy, threads=request.threads)
+            return 0
     if not summary.stored:
         note("nothing was added")
         return 1
+    return 0
+
+
+def _gathered(request: _Request, opened: Gallery) -> Gathered:
+    found = Gathered()
+    if request.paths:
+        found = found.and_also(
+            gather(
+                request.paths,
+                request.reading,
+                outside=opened.folder,
+                may_be_empty=request.watch,
+            )
+        )
+    if request.urls is not None:
+        found = found.and_also(
+            gather_urls(
+                request.urls,
+                allowed=request.allowed,
+                limits=opened.limits,
+                captions_from=request.reading.captions_from,
+            )
+        )
+    if request.retry_failed and not (request.paths or request.urls):
+        found = gather_failed(opened, allowed=request.allowed)
+    return found
+
+
+def _list_failed(folder: Path, *, as_json: bool) -> int:
+    from index.failures import failures_of
+
+    failures = failures_of(folder)
+    if as_json:
+        listed: list[JSONObject] = [
+            {
+                "path": failure.stamp.path,
+                "code": failure.code,
+                "message": failure.message,
+                "failed_ms": failure.failed_ms,
+            }
+            for failure in failures
+        ]
+        print_json({"gallery": str(folder), "failed": [*listed]})
+    else:
+        print_lines(f"{failure.stamp.path}: {failure.message}" for failure in failures)
+        note(f"{len(failures)} failed; try them again: sightline add --retry-failed")
     return 0
 
 
@@ -103,5 +236,6 @@ def _as_json(summary: AddSummary, *, folder: Path, model: str, count: int) -> JS
         "unchanged": summary.counts["unchanged"],
         "failed": summary.counts["error"],
         "errors": list(summary.errors),
+        "bound_by": summary.bound_by,
         "count": count,
     }

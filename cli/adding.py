@@ -7,19 +7,19 @@ from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
+from cli.gathering import Gathered, Reading, gather
 from cli.output import note
 from cli.progress import terminal_progress
-from core.pairs import Pair, read_pairs
+from core.errors import PairsError
 from core.types import JSONObject
 
 if TYPE_CHECKING:
+    from index.failures import Failure
     from index.gallery import Gallery
-    from index.ingest import FileResult, ImageFile
-
-CaptionsFrom = Literal["pairs", "name", "none"]
-PAIRS_SUFFIXES = frozenset({".csv", ".tsv", ".jsonl", ".ndjson"})
+    from index.known import FileResult
+    from index.stages import Stage
 
 
 @dataclass(slots=True)
@@ -30,6 +30,8 @@ class AddSummary:
     """By status: created, updated, unchanged, error."""
     errors: list[JSONObject] = field(default_factory=list)
     """Path, code and message of each file that failed."""
+    bound_by: Stage | None = None
+    """What the speed was bound by; ``None`` where nothing had to be read."""
 
     def line(self) -> str:
         """Return one readable line."""
@@ -45,14 +47,7 @@ class AddSummary:
 
 
 def add_sources(
-    gallery: Gallery,
-    sources: Sequence[Path],
-    *,
-    copy: bool = False,
-    captions_from: CaptionsFrom = "pairs",
-    image_column: str | None = None,
-    caption_column: str | None = None,
-    threads: int = 2,
+    gallery: Gallery, sources: Sequence[Path], *, copy: bool = False, threads: int = 2
 ) -> AddSummary:
     """Add image files, folders and pairs files; name every file that fails on stderr.
 
@@ -60,74 +55,91 @@ def add_sources(
         PairsError: a source that cannot be read, or holds no images.
         StorageError: the gallery cannot be written; what was counted before is stored.
     """
-    from index.ingest import add_files
+    found = gather(sources, Reading(), outside=gallery.folder)
+    return add_gathered(gallery, found, copy=copy, threads=threads)
 
-    files = [
-        file
-        for source in sources
-        for file in _files_of(source, captions_from, image_column, caption_column)
-    ]
+
+def add_gathered(
+    gallery: Gallery,
+    found: Gathered,
+    *,
+    copy: bool = False,
+    threads: int = 2,
+    retry_failed: bool = False,
+) -> AddSummary:
+    """Add files; what is known already counts at once, so that rate and ETA are those of the rest.
+
+    Raises:
+        StorageError: the gallery cannot be written; what was counted before is stored.
+    """
+    from index.ingest import add_files
+    from index.known import split_known
+    from index.stages import StageClock
+
     summary = AddSummary()
-    results = add_files(gallery, files, copy=copy, threads=threads)
+    _record_skipped(gallery, found)
+    for place, reason in found.skipped.items():
+        _count_error(summary, place, PairsError.code, reason)
+    known, rest = split_known(gallery, found.files, copy=copy, retry_failed=retry_failed)
+    for result in known:
+        _count(summary, result)
+    clock = StageClock()
+    results = add_files(
+        gallery, rest, copy=copy, threads=threads, retry_failed=retry_failed, clock=clock
+    )
+    total = len(found.files)
     with (
         closing(results),
-        terminal_progress("adding", total=len(files), unit="images") as progress,
+        terminal_progress("adding", total=total, unit="images", initial=len(known)) as progress,
     ):
         try:
             for result in results:
                 _count(summary, result)
-                progress.advance()
+                progress.advance(bound_by=clock.slowest or "")
         except KeyboardInterrupt:
             note(f"stopped; so far {summary.line()}. The same command goes on from here.")
             raise
+    summary.bound_by = clock.slowest
     return summary
 
 
 def _count(summary: AddSummary, added: FileResult) -> None:
-    summary.counts[added.result.status.value] += 1
     error = added.result.error
-    if error is not None:
-        note(f"{added.path}: {error}")
-        failed: JSONObject = {"path": str(added.path), "code": error.code, "message": str(error)}
-        summary.errors.append(failed)
+    if error is None:
+        summary.counts[added.result.status.value] += 1
+    else:
+        _count_error(summary, str(added.path), error.code, str(error))
 
 
-def _files_of(
-    source: Path, captions_from: CaptionsFrom, image_column: str | None, caption_column: str | None
-) -> list[ImageFile]:
-    from index.ingest import ImageFile
+def _count_error(summary: AddSummary, path: str, code: str, message: str) -> None:
+    note(f"{path}: {message}")
+    summary.counts["error"] += 1
+    summary.errors.append({"path": path, "code": code, "message": message})
 
-    is_table = source.suffix.lower() in PAIRS_SUFFIXES
-    if not is_table and not source.is_dir():
-        return [ImageFile(source, caption=_caption(source, (), captions_from))]
-    pairs = read_pairs(source, image_column=image_column, caption_column=caption_column)
-    root = source.parent if is_table else source
-    return [
-        ImageFile(
-            path=pair.image,
-            id=_own_id(pair, root) if is_table else None,
-            caption=_caption(pair.image, pair.captions, captions_from),
-            metadata=_metadata(pair),
-        )
-        for pair in pairs
+
+def _record_skipped(gallery: Gallery, found: Gathered) -> None:
+    """Record the samples that a source names but cannot give, and forget those that it can now."""
+    from index.failures import Failure, RecordFailures, recorded_failures
+    from index.items import FileStamp
+    from index.sources import is_storable
+
+    failed = [
+        Failure(FileStamp(place, -1, -1), PairsError.code, reason, lasting=False)
+        for place, reason in found.skipped.items()
+        if is_storable(place)
     ]
+    mended = [
+        failure.stamp.path
+        for failure in recorded_failures(gallery.collection.store)
+        if failure.code == PairsError.code
+        and failure.stamp.path not in found.skipped
+        and _is_of(failure, found.places)
+    ]
+    if failed or mended:
+        gallery.collection.write(RecordFailures(failed, mended))
 
 
-def _own_id(pair: Pair, root: Path) -> str | None:
-    """Return an id that the table states; a path that stands in for one could clash elsewhere."""
-    return None if root / pair.id == pair.image else pair.id
-
-
-def _caption(path: Path, captions: Sequence[str], captions_from: CaptionsFrom) -> str | None:
-    if captions_from == "name":
-        return " ".join(path.stem.replace("_", " ").replace("-", " ").split())
-    return captions[0] if captions and captions_from == "pairs" else None
-
-
-def _metadata(pair: Pair) -> JSONObject | None:
-    metadata = dict(pair.metadata)
-    if pair.label is not None:
-        metadata.setdefault("label", pair.label)
-    if len(pair.captions) > 1:
-        metadata.setdefault("captions", list(pair.captions))
-    return metadata or None
+def _is_of(failure: Failure, places: Sequence[Path]) -> bool:
+    return any(
+        failure.stamp.path.startswith(tuple(f"{place}{end}" for end in "/!:")) for place in places
+    )

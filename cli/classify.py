@@ -95,7 +95,7 @@ def command(
 
 def _files(images: tuple[Path, ...]) -> list[Path]:
     """Return the files, with folders replaced by the images inside them."""
-    from core.pairs import find_images
+    from core.pairs.folders import find_images
 
     files: list[Path] = []
     for image in images:

@@ -15,7 +15,7 @@ from cli.ranked_list import read_ranked_list
 from core.errors import UsageError
 
 if TYPE_CHECKING:
-    from core.pairs import Pair
+    from core.pairs.pair import Pair
     from encoders.encoder import Encoder
     from evaluation.report import Report
     from evaluation.retrieval import Direction
@@ -32,11 +32,15 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print the report a
 
 @click.group(name="evaluate")
 def command() -> None:
-    """Score a model on your own pairs: a folder, a CSV, TSV or JSONL file.
+    """Score a model on your own pairs.
+
+    Pairs are a folder of pictures, a .csv, .tsv, .jsonl, .json or .parquet file, webdataset tars,
+    or a saved Hugging Face data set; a pattern in quotes is one source, #NAME behind it one split.
 
     \b
     Examples:
       sightline evaluate retrieval pairs.jsonl --k 1,5,10
+      sightline evaluate retrieval 'dataset_coco.json#test'
       sightline evaluate zeroshot photos-by-class --templates imagenet7
       sightline evaluate ranking TTFFFTFT --relevant 4
     """
@@ -214,12 +218,15 @@ def _read(
     out: Path | None,
 ) -> list[Pair]:
     """Return the pairs, after refusing an ``--out`` that would fail when all is computed."""
-    from core.pairs import read_pairs
+    from core.pairs.reading import read_pairs
     from evaluation.report import refuse_existing
 
     if out is not None:
         refuse_existing(out)
-    return read_pairs(data, image_column=image_column, caption_column=caption_column)[:limit]
+    pairs = read_pairs(data, image_column=image_column, caption_column=caption_column)
+    for name, reason in list(pairs.skipped.items())[:_MOST_FAILURES_SHOWN]:
+        note(f"skipped {name}: {reason}")
+    return pairs[:limit]
 
 
 def _finish(report: Report, *, out: Path | None, as_json: bool) -> None:

@@ -19,11 +19,26 @@ COMMANDS = {
     "serve": "serve a gallery over HTTP",
     "add": "add images to a gallery",
     "search": "search a gallery by text or image",
+    "import": "take over embeddings that were made elsewhere",
+    "index": "measure, choose and build the index of a gallery",
+    "duplicates": "list images of a gallery that look alike",
+    "delete": "delete images from a gallery",
+    "list": "list galleries with their size and age",
+    "doctor": "examine a gallery, and mend it",
+    "compact": "give the space of a gallery back",
+    "export": "write a gallery in open formats",
+    "backup": "write a gallery into one file",
+    "restore": "bring a gallery back from its backup",
+    "fields": "index metadata fields that filters ask for",
     "classify": "label images with words of your choice",
+    "data": "check, filter and de-duplicate image-text pairs",
     "train": "train a dual encoder on image-text pairs",
     "evaluate": "score retrieval and zero-shot labels offline",
     "models": "list, show, verify and export models",
 }
+
+_MODULES = {"import": "importing"}
+"""Commands whose names cannot be those of modules."""
 
 
 class LazyGroup(click.Group):
@@ -37,7 +52,8 @@ class LazyGroup(click.Group):
         """Import ``cli.<name>`` and return its ``command``."""
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = importlib.import_module(f"cli.{cmd_name}").command
+        module = importlib.import_module(f"cli.{_MODULES.get(cmd_name, cmd_name)}")
+        command: click.Command = module.command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

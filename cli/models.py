@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
+from cli.merge import command as merge
 from cli.output import note, print_json, print_lines, print_table
-from core.errors import ArtifactError
+from core.errors import ArtifactError, NotFoundError
 from core.types import JSONObject, JSONValue
 
 if TYPE_CHECKING:
     from encoders.folder import ModelFolder
     from encoders.parity import ParityReport
+    from encoders.torch_counting import ModelCount
 
 
 @click.group()
@@ -24,10 +26,13 @@ def command() -> None:
     \b
     Examples:
       sightline models list
-      sightline models show models/vit-b-32
+      sightline models show models/vit-b-32 --depth 2
       sightline models verify models/vit-b-32
       sightline models export ViT-B-32/laion2b_s34b_b79k --out models/vit-b-32
     """
+
+
+command.add_command(merge)
 
 
 @command.command("list")
@@ -67,23 +72,46 @@ def list_models(folder: Path, *, as_json: bool) -> None:
 
 
 @command.command("show")
-@click.argument("path", type=click.Path(path_type=Path))
+@click.argument("model")
+@click.option(
+    "--depth",
+    type=click.IntRange(0),
+    default=1,
+    show_default=True,
+    help="Levels of layers inside each tower.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def show(path: Path, *, as_json: bool) -> None:
-    """Show what the model folder PATH holds.
+def show(model: str, *, depth: int, as_json: bool) -> None:
+    """Show what MODEL is, and count the parameters and multiply-adds of its layers.
+
+    MODEL is a model folder, a recipe (.toml), or an open_clip source: NAME, NAME/TAG,
+    NAME:/path/weights, local-dir:/path or hf-hub:org/name. Weights are not downloaded.
+    Multiply-adds are those of one picture, and of one text of the whole context. Layers are counted
+    with torch; without it the counts of a model folder are left out.
 
     \b
     Examples:
       sightline models show models/vit-b-32
-      sightline models show models/vit-b-32 --json
+      sightline models show configs/from-scratch-small.toml --depth 3
+      sightline models show ViT-B-32 --depth 0 --json
     """
-    from encoders.folder import open_model_folder
+    from encoders.folder import is_model_folder, open_model_folder
 
-    description = _description(open_model_folder(path))
+    path = Path(model).expanduser()
+    folder = open_model_folder(path) if is_model_folder(path) else None
+    if folder is None and path.is_dir() and not (path / "open_clip_config.json").is_file():
+        raise NotFoundError(
+            f"{path} is no model folder: it has no model.json; give the folder that "
+            "sightline models export wrote"
+        )
+    count = _count(model, folder, depth=depth)
+    description = {} if folder is None else _description(folder)
     if as_json:
-        print_json(description)
+        print_json({**description, "counts": None if count is None else count.to_json()})
         return
     print_lines(f"{key}: {_text(value)}" for key, value in description.items())
+    if count is not None:
+        _print_count(count)
 
 
 @command.command("verify")
@@ -159,6 +187,46 @@ def export(
         return
     _print_report(report)
     print_lines([f"{out}: encoder id {folder.encoder_id}"])
+
+
+def _count(model: str, folder: ModelFolder | None, *, depth: int) -> ModelCount | None:
+    """Return the counts of a model; ``None`` for a model folder that cannot be counted here."""
+    try:
+        from encoders.open_clip_counting import count_folder, count_source
+    except ImportError as error:
+        from encoders.loading import require_training_extra
+
+        if folder is None:
+            raise require_training_extra(error) from error
+        note(f"layers are not counted: {require_training_extra(error)}")
+        return None
+    if folder is not None:
+        if not folder.has_open_clip:
+            note("layers are not counted: the folder holds no open_clip weights")
+            return None
+        return count_folder(folder.path, depth=depth)
+    if model.endswith(".toml"):
+        from training.config import load_config
+        from training.towers.open_clip_model import count_recipe
+
+        return count_recipe(load_config(Path(model), {}).model, depth=depth)
+    return count_source(model, depth=depth)
+
+
+def _print_count(count: ModelCount) -> None:
+    rows = [
+        (
+            tower,
+            layer.name or "(all)",
+            layer.kind,
+            f"{layer.parameters:,}",
+            f"{layer.multiply_adds:,}",
+        )
+        for tower, layers in (("image", count.image), ("text", count.text))
+        for layer in layers
+    ]
+    print_table(("tower", "layer", "kind", "parameters", "multiply-adds"), rows)
+    print_lines([f"parameters in all: {count.parameters:,}"])
 
 
 def _print_report(report: ParityReport) -> None:

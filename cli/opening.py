@@ -47,6 +47,18 @@ def open_gallery(
     return Gallery.open(folder, encoder, model=model, read_only=read_only)
 
 
+def require_gallery(folder: Path) -> None:
+    """Refuse a missing gallery before a model is loaded for it.
+
+    Raises:
+        NotFoundError: there is none.
+        StorageError: it cannot be read.
+    """
+    from index.store import StoreReader
+
+    StoreReader(folder).close()
+
+
 def chosen_model(model: str | None, gallery: Path | None) -> str | None:
     """Return the model to load, paths made absolute; ``None`` stands for the starter model."""
     from index.binding import recorded_model

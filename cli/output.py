@@ -9,6 +9,8 @@ import click
 
 from core.types import JSONValue
 
+_STEP = 1000
+
 
 def print_json(value: JSONValue) -> None:
     """Print strict JSON on stdout, indented for people and readable by machines."""
@@ -37,6 +39,17 @@ def print_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 def note(message: str) -> None:
     """Say something on stderr."""
     click.echo(message, err=True)
+
+
+def size_text(count: int) -> str:
+    """Return a number of bytes for people, in powers of 1000."""
+    size, units = float(count), ["kB", "MB", "GB", "TB"]
+    if size < _STEP:
+        return f"{count} B"
+    unit = ""
+    while size >= _STEP and units:
+        size, unit = size / _STEP, units.pop(0)
+    return f"{size:.1f} {unit}"
 
 
 def _is_number(text: str) -> bool:

@@ -70,14 +70,14 @@ def command(
       sightline search "2:vintage" --image car.jpg --filter '{"label": "car"}' --explain
       sightline search invoice --mode keyword --json
     """
-    from cli.opening import open_encoder, open_gallery
+    from cli.opening import open_encoder, open_gallery, require_gallery
     from index.query import Query
 
     terms = _terms(" ".join(query), images)
-    chosen = _filter(filter_text)
+    chosen = read_filter(filter_text)
     folder = gallery or default_gallery()
     asked = Query(terms, k=k, filter=chosen, cursor=cursor, mode=mode, explain=explain)
-    _require_gallery(folder)
+    require_gallery(folder)
     with (
         closing(open_encoder(model, folder)) as encoder,
         open_gallery(folder, encoder, read_only=True) as opened,
@@ -112,7 +112,12 @@ def _terms(text: str, images: tuple[Path, ...]) -> tuple[Term, ...]:
     return terms
 
 
-def _filter(text: str | None) -> Filter | None:
+def read_filter(text: str | None) -> Filter | None:
+    """Return the filter that an option states, ``None`` where it was left out.
+
+    Raises:
+        QueryError: not JSON, or no filter.
+    """
     from index.filters import parse_filter
 
     if text is None:
@@ -122,16 +127,6 @@ def _filter(text: str | None) -> Filter | None:
     except (ValueError, RecursionError) as error:
         raise QueryError(f"--filter is not valid JSON: {error}", param="filter") from error
     return parse_filter(value)
-
-
-def _require_gallery(folder: Path) -> None:
-    """Refuse a missing gallery before a model is loaded for it."""
-    from contextlib import closing as closed
-
-    from index.store import StoreReader
-
-    with closed(StoreReader(folder)):
-        pass
 
 
 def _hit_object(hit: Hit, item: Item | None) -> JSONValue:

@@ -23,7 +23,7 @@ _INTERRUPTED = 130
 
 
 @click.command()
-@click.argument("data", type=click.Path(path_type=Path))
+@click.argument("data", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--val", "heldout", type=click.Path(path_type=Path), help="Held-out pairs.")
 @click.option(
     "--config",
@@ -33,6 +33,9 @@ _INTERRUPTED = 130
     help="Recipe, for example configs/from-scratch-small.toml.",
 )
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the run.")
+@click.option(
+    "--weights", metavar="W,W,...", help="Share of each DATA in an epoch; default: every pair once."
+)
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change one setting.")
 @click.option("--resume", is_flag=True, help="Go on from the newest checkpoint in --out.")
 @click.option(
@@ -43,20 +46,23 @@ _INTERRUPTED = 130
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def command(
-    data: Path,
+    data: tuple[Path, ...],
     *,
     heldout: Path | None,
     recipe: Path,
     out: Path,
+    weights: str | None,
     overrides: tuple[str, ...],
     resume: bool,
     export_to: Path | None,
     as_json: bool,
 ) -> int:
-    """Train a dual encoder on the pairs in DATA.
+    """Train a dual encoder on the pairs in DATA, one source or several.
 
-    DATA is a folder of pictures with captions in .txt files beside them, or a .csv, .tsv or .jsonl
-    file. Ctrl-C writes a checkpoint and stops; --resume goes on to the same result.
+    DATA is a folder of pictures (captions in .txt or .json files beside them, else classes as
+    sub-folders), a .csv, .tsv, .jsonl, .json (COCO, Karpathy) or .parquet file, webdataset tars, or
+    a saved Hugging Face data set; a pattern in quotes is one source, #NAME behind it one split.
+    Ctrl-C writes a checkpoint and stops; --resume goes on to the same result.
 
     \b
     Examples:
@@ -64,6 +70,8 @@ def command(
           --config configs/from-scratch-small.toml --out runs/first
       sightline train photos/ --config configs/fine-tune-vit-b-32.toml --out runs/tuned \\
           --set optimiser.learning_rate=5e-6 --export models/tuned
+      sightline train 'shard-{000..127}.tar' shop.csv --weights 2,1 --val 'dataset_coco.json#val' \\
+          --config configs/fine-tune-vit-b-32.toml --out runs/mixed
       sightline train photos/ --config configs/fine-tune-vit-b-32.toml --out runs/tuned --resume
     """
     try:
@@ -74,9 +82,14 @@ def command(
 
         raise require_training_extra(error) from error
 
-    config = load_config(recipe, parse_overrides(overrides))
+    settings = parse_overrides(overrides)
+    if weights is not None:
+        settings["data.weights"] = weights
+    config = load_config(recipe, settings)
     request = TrainRequest(data=data, heldout=heldout, config=config, folder=out, resume=resume)
     outcome = run_training(request, progress=terminal_progress)
+    if not outcome.is_first:
+        return _INTERRUPTED if outcome.result.interrupted else 0
     if export_to is not None and outcome.model is not None:
         from encoders.export import export_model
 

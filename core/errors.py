@@ -19,6 +19,7 @@
         ParityError                   an export that does not reproduce its source
       StorageError                    the collection cannot be read or written
         StorageFullError              the disk is full; nothing was stored
+      FetchError                      an address on the web that does not give its content
       TrainingError                   a training run that cannot start or go on
         NonFiniteLossError            the loss is NaN or infinite; no update was made
       BusyError                       over capacity now; try again later
@@ -155,6 +156,12 @@ class StorageFullError(StorageError):
     """The disk is full; nothing of the request was stored."""
 
     code = "storage_full"
+
+
+class FetchError(SightlineError):
+    """An address on the web that does not give its content; ``code`` says why."""
+
+    code = "fetch"
 
 
 class TrainingError(SightlineError):

@@ -21,6 +21,7 @@ from core.errors import (
     UndecodableImageError,
     UnsupportedImageError,
 )
+from core.pairs.image_file import ImageFile
 from encoders.colour import to_rgb
 
 DEFAULT_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")
@@ -110,18 +111,21 @@ def decode_image(
         raise _undecodable(format_name, error) from error
 
 
-def read_image_file(path: Path, limits: DecodeLimits = DEFAULT_LIMITS) -> bytes:
+def read_image_file(image: ImageFile, limits: DecodeLimits = DEFAULT_LIMITS) -> bytes:
     """Return the bytes of a picture on disk; too large a file is refused without reading it.
 
     Raises:
         NotFoundError: there is no such file, or it cannot be read.
         ImageTooLargeError: the file has more bytes than the limit.
     """
+    if not isinstance(image, Path):
+        _check_byte_count(image.size_bytes(), limits)
+        return image.read()
     try:
-        _check_byte_count(path.stat().st_size, limits)
-        return path.read_bytes()
+        _check_byte_count(image.stat().st_size, limits)
+        return image.read_bytes()
     except OSError as error:
-        raise NotFoundError(f"{path} cannot be read: {error.strerror}") from error
+        raise NotFoundError(f"{image} cannot be read: {error.strerror}") from error
 
 
 def sniff_format(data: bytes) -> str | None:

@@ -74,13 +74,17 @@ def export_model(
         files: dict[str, Path | bytes] = {
             file: staged.path / file for file in staged.manifest.files if file != SPEC_NAME
         }
-        files[CARD_NAME] = model_card(spec, report).encode()
+        files[CARD_NAME] = model_card(spec, report, text_tower=_own_tower(model)).encode()
         write_model_folder(target, spec, files)
     return report
 
 
-def model_card(spec: ModelSpec, report: ParityReport) -> str:
-    """Return the text of ``MODEL_CARD.md`` for an exported model."""
+def model_card(spec: ModelSpec, report: ParityReport, *, text_tower: str = "") -> str:
+    """Return the text of ``MODEL_CARD.md`` for an exported model.
+
+    ``text_tower`` is the kind of a text tower that open_clip does not have, empty for its own.
+    """
+    loads = f"no, its text tower is Sightline's `{text_tower}`" if text_tower else "yes"
     return "\n".join(
         [
             f"# {spec.name}",
@@ -91,11 +95,21 @@ def model_card(spec: ModelSpec, report: ParityReport) -> str:
             f"- embeddings: {spec.dim} dimensions",
             f"- pictures: {spec.preprocessing.image_size} pixels square",
             f"- texts: {spec.text.context_length} tokens at most",
+            f"- can be loaded by open_clip as `local-dir:`: {loads}",
             f"- lowest cosine to the source, images: {report.lowest('image'):.6f}",
             f"- lowest cosine to the source, texts: {report.lowest('text'):.6f}",
             "",
         ]
     )
+
+
+def _own_tower(model: OpenClipModel) -> str:
+    """Return the kind of a text tower that is ours, empty for open_clip's."""
+    from encoders.torch_text_towers import TOWER_KEY
+
+    model_cfg = model.config["model_cfg"]
+    text_cfg = model_cfg["text_cfg"] if isinstance(model_cfg, dict) else None
+    return str(text_cfg.get(TOWER_KEY) or "") if isinstance(text_cfg, dict) else ""
 
 
 def _stage(
@@ -129,8 +143,7 @@ def _files(model: OpenClipModel, staging: Path) -> dict[str, Path | bytes]:
     write_text_onnx(model, staging / TEXT_ONNX_NAME)
     files: dict[str, Path | bytes] = {path.name: path for path in staging.glob("*.onnx*")}
     files[TOKENIZER_NAME] = model.definition
-    if model.config is not None:
-        write_weights(model, staging / OPEN_CLIP_WEIGHTS_NAME)
-        files[OPEN_CLIP_WEIGHTS_NAME] = staging / OPEN_CLIP_WEIGHTS_NAME
-        files[OPEN_CLIP_CONFIG_NAME] = json.dumps(model.config, indent=2).encode()
+    write_weights(model, staging / OPEN_CLIP_WEIGHTS_NAME)
+    files[OPEN_CLIP_WEIGHTS_NAME] = staging / OPEN_CLIP_WEIGHTS_NAME
+    files[OPEN_CLIP_CONFIG_NAME] = json.dumps(model.config, indent=2).encode()
     return files

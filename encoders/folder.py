@@ -68,7 +68,11 @@ class ModelFolder:
 
     @property
     def has_open_clip(self) -> bool:
-        """Whether the folder is also an open_clip ``local-dir:``."""
+        """Whether torch can run the folder.
+
+        It then is also an open_clip ``local-dir:``, unless the text tower is one of
+        ``encoders.torch_text_towers``.
+        """
         return all(name in self.manifest.files for name in _OPEN_CLIP_NAMES)
 
 

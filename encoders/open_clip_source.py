@@ -2,42 +2,39 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
-import pickle
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 import open_clip
 from open_clip.model import get_model_preprocess_cfg
+from open_clip.tokenizer import HFTokenizer
 from torch import nn
 
 from core.artifacts import sha256_bytes
 from core.errors import ConfigError, EncoderError
 from core.types import JSONObject
-from encoders.folder import OPEN_CLIP_CONFIG_NAME, TOKENIZER_NAME, ModelFolder
+from encoders.folder import TOKENIZER_NAME, ModelFolder
+from encoders.open_clip_building import LOAD_ERRORS, build_module, hugging_face_config
+from encoders.open_clip_definition import (
+    NAME_KEY,
+    OWN_KEY,
+    TEXT_CONFIG_KEY,
+    Definition,
+    read_definition,
+)
+from encoders.open_clip_names import LOCAL_PREFIX, Source, parse_weighted_source
 from encoders.open_clip_tokenizer import TokenizerExport, export_tokenizer
 from encoders.preprocessing import Preprocessing, ResizeMode
 from encoders.spec import ModelSpec, TextSpec, weights_digest
 from encoders.tokenizer import TextTokenizer
 from encoders.torch_towers import is_native, text_tower, trims_exactly
 
-_LOCAL_PREFIX = "local-dir:"
-_HUB_PREFIX = "hf-hub:"
-_FORMS = "NAME/TAG, NAME:/path/weights, local-dir:/path or hf-hub:org/name"
+_TOKENIZER_FILES = ("tokenizer_config.json", "tokenizer.model", "vocab.txt")
+"""One of them is in a folder from which transformers can load a tokenizer."""
 _TRIM_SAMPLES = ("a", "a photo of a cat", "two dogs, a red car and 12 people on a very long street")
-_LOAD_ERRORS = (
-    OSError,
-    RuntimeError,
-    ValueError,
-    TypeError,
-    KeyError,
-    AttributeError,
-    AssertionError,
-    ImportError,
-    pickle.UnpicklingError,
-)
-"""What open_clip, torch and the hub client raise for a model that they cannot load."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,22 +44,12 @@ class OpenClipModel:
     module: nn.Module
     spec: ModelSpec
     tokenizer: Any
-    """open_clip's own tokenizer, the reference of the parity check."""
+    """open_clip's own tokenizer, the reference of the parity check; ``None`` for a model folder
+    with a Hugging Face tokenizer, of which it holds ``definition`` alone."""
     definition: bytes
     """The content of ``tokenizer.json``."""
-    config: JSONObject | None
-    """The content of ``open_clip_config.json``; ``None`` where the folder could not be an open_clip
-    ``local-dir:``, because the text tower has to be fetched from a hub."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Source:
-    """An open_clip source, taken apart."""
-
-    name: str
-    """The first argument of open_clip's functions, with its prefix."""
-    weights: str | None = None
-    """A pretrained tag, or the path of a checkpoint."""
+    config: JSONObject
+    """The content of ``open_clip_config.json``."""
 
 
 def load_open_clip(source: str | ModelFolder, *, image_size: int | None = None) -> OpenClipModel:
@@ -75,43 +62,55 @@ def load_open_clip(source: str | ModelFolder, *, image_size: int | None = None) 
     """
     if isinstance(source, ModelFolder):
         return _load_folder(source)
-    parts = parse_source(source)
-    config = _model_config(parts.name)
+    parts = parse_weighted_source(source)
+    definition = read_definition(parts)
+    module = _frozen(build_module(definition, image_size=image_size))
     if image_size is not None:
-        config["vision_cfg"]["image_size"] = image_size
-    module = _create(parts, config)
-    tokenizer = _tokenizer(parts.name)
+        definition.model_cfg["vision_cfg"]["image_size"] = image_size
+    tokenizer = load_tokenizer(parts, definition)
     exported = export_tokenizer(tokenizer)
-    spec = _make_spec(parts, module, config, exported)
+    spec = _make_spec(parts, module, definition, exported)
     return OpenClipModel(
         module=module,
         spec=spec,
         tokenizer=tokenizer,
         definition=exported.definition,
-        config=_open_clip_config(config, spec.preprocessing),
+        config=_open_clip_config(definition, module, spec.preprocessing),
     )
 
 
-def parse_source(source: str) -> _Source:
-    """Take an open_clip source apart.
+def load_tokenizer(source: Source | None, definition: Definition) -> Any:
+    """Return open_clip's tokenizer of a model; ``None`` is a model that only a recipe describes.
 
     Raises:
-        EncoderError: it has none of the known forms, or names no weights.
+        EncoderError: its files are neither in the folder nor can they be fetched.
     """
-    if source.startswith((_LOCAL_PREFIX, _HUB_PREFIX)):
-        return _Source(source)
-    if (Path(source) / OPEN_CLIP_CONFIG_NAME).is_file():
-        return _Source(f"{_LOCAL_PREFIX}{source}")
-    name, colon, path = source.partition(":")
-    if colon:
-        if not Path(path).expanduser().is_file():
-            raise EncoderError(f"{path} is not a file; the source {source!r} names it as weights")
-        return _Source(name, str(Path(path).expanduser()))
-    name, _, tag = source.rpartition("/")
-    if name and tag:
-        return _Source(name.replace("/", "-"), tag)
-    tags = ", ".join(open_clip.list_pretrained_tags_by_model(source)) or "none"
-    raise EncoderError(f"{source!r} names no weights; expected {_FORMS} (tags of {source}: {tags})")
+    text_cfg = definition.model_cfg["text_cfg"]
+    name = text_cfg.get("hf_tokenizer_name")
+    folder = source.folder if source is not None else None
+    try:
+        if name and folder is not None and _has_tokenizer(folder):
+            name = str(folder)
+        if name and (source is None or folder is not None):
+            return HFTokenizer(
+                name,
+                context_length=text_cfg.get("context_length", 77),
+                tokenizer_mode=text_cfg.get("tokenizer_mode"),
+                **(text_cfg.get("tokenizer_kwargs") or {}),
+            )
+        if source is None or folder is not None:
+            return open_clip.SimpleTokenizer(
+                context_length=text_cfg.get("context_length", 77),
+                **(text_cfg.get("tokenizer_kwargs") or {}),
+            )
+        return open_clip.get_tokenizer(source.name)
+    except LOAD_ERRORS as error:
+        what = name or (source.name if source is not None else "the recipe")
+        raise EncoderError(f"the tokenizer of {what!r} cannot be loaded: {error}") from error
+
+
+def _has_tokenizer(folder: Path) -> bool:
+    return any((folder / name).is_file() for name in _TOKENIZER_FILES)
 
 
 def _load_folder(folder: ModelFolder) -> OpenClipModel:
@@ -120,87 +119,41 @@ def _load_folder(folder: ModelFolder) -> OpenClipModel:
             f"{folder.path} has no open_clip weights, so torch cannot run it; "
             "use the runtime openvino"
         )
-    parts = _Source(f"{_LOCAL_PREFIX}{folder.path}")
-    config = _model_config(parts.name)
+    parts = Source(f"{LOCAL_PREFIX}{folder.path}")
+    definition = read_definition(parts)
+    module = _frozen(build_module(definition))
+    is_foreign = bool(definition.model_cfg["text_cfg"].get("hf_tokenizer_name"))
     return OpenClipModel(
-        module=_create(parts, config),
+        module=module,
         spec=folder.spec,
-        tokenizer=_tokenizer(parts.name),
+        tokenizer=None if is_foreign else load_tokenizer(parts, definition),
         definition=(folder.path / TOKENIZER_NAME).read_bytes(),
-        config=_open_clip_config(config, folder.spec.preprocessing),
+        config=_open_clip_config(definition, module, folder.spec.preprocessing),
     )
 
 
-def _model_config(name: str) -> dict[str, Any]:
-    try:
-        config = open_clip.get_model_config(name)
-    except _LOAD_ERRORS as error:
-        raise EncoderError(f"the configuration of {name!r} cannot be read: {error}") from error
-    if not isinstance(config, dict):
-        raise EncoderError(f"open_clip knows no model {name!r}; expected {_FORMS}")
-    return config
-
-
-def _create(parts: _Source, config: dict[str, Any]) -> nn.Module:
-    vision = config.get("vision_cfg", {})
-    # timm towers take a size other than their own only through this argument; for the others it
-    # says what the configuration says.
-    image_size = vision.get("image_size")
-    if _needs_quick_gelu(parts):
-        config["quick_gelu"] = True
-    try:
-        model: nn.Module = open_clip.create_model(
-            parts.name,
-            pretrained=parts.weights,
-            force_image_size=image_size,
-            force_quick_gelu=bool(config.get("quick_gelu", False)),
-            pretrained_text=False,
-            require_pretrained=True,
-            weights_only=True,
-        )
-    except _LOAD_ERRORS as error:
-        raise EncoderError(
-            f"open_clip cannot load {parts.name} with the weights {parts.weights!r}: {error}"
-        ) from error
-    return model.eval().requires_grad_(requires_grad=False)
-
-
-def _needs_quick_gelu(parts: _Source) -> bool:
-    """Return whether the tag was trained with QuickGELU.
-
-    open_clip only warns when the configuration of that name has another activation, and goes on
-    to give wrong embeddings.
-    """
-    if parts.weights is None:
-        return False
-    return bool(open_clip.get_pretrained_cfg(parts.name, parts.weights).get("quick_gelu"))
-
-
-def _tokenizer(name: str) -> Any:
-    try:
-        return open_clip.get_tokenizer(name)
-    except _LOAD_ERRORS as error:
-        raise EncoderError(f"the tokenizer of {name!r} cannot be loaded: {error}") from error
+def _frozen(module: nn.Module) -> nn.Module:
+    return module.eval().requires_grad_(requires_grad=False)
 
 
 def _make_spec(
-    parts: _Source,
+    parts: Source,
     module: nn.Module,
-    config: dict[str, Any],
+    definition: Definition,
     exported: TokenizerExport,
 ) -> ModelSpec:
     model = cast("Any", module)
     bias = getattr(model, "logit_bias", None)
     return ModelSpec(
-        name=_readable_name(parts),
-        dim=int(config["embed_dim"]),
+        name=_readable_name(parts, definition),
+        dim=int(definition.model_cfg["embed_dim"]),
         preprocessing=_preprocessing(get_model_preprocess_cfg(model)),
         text=_text_spec(model, exported),
         weights_digest=state_digest(module),
         tokenizer_digest=sha256_bytes(exported.definition),
         logit_scale=float(model.logit_scale.exp().reshape(-1)[0]),
         logit_bias=0.0 if bias is None else float(bias.reshape(-1)[0]),
-        source=_public_source(parts),
+        source=_public_source(parts, definition),
     )
 
 
@@ -211,20 +164,21 @@ def state_digest(module: nn.Module) -> str:
     )
 
 
-def _public_source(parts: _Source) -> str:
+def _public_source(parts: Source, definition: Definition) -> str:
     """Return where the weights came from, without the paths of this machine."""
-    if parts.name.startswith(_LOCAL_PREFIX):
-        return f"{_LOCAL_PREFIX}{_readable_name(parts)}"
+    if parts.folder is not None:
+        return f"{LOCAL_PREFIX}{_readable_name(parts, definition)}"
     if parts.weights is None:
         return parts.name
     separator = ":" if Path(parts.weights).is_file() else "/"
     return f"{parts.name}{separator}{Path(parts.weights).name}"
 
 
-def _readable_name(parts: _Source) -> str:
-    if parts.name.startswith(_LOCAL_PREFIX):
-        return Path(parts.name.removeprefix(_LOCAL_PREFIX)).resolve().name
-    return parts.name.removeprefix(_HUB_PREFIX)
+def _readable_name(parts: Source, definition: Definition) -> str:
+    """Return what a folder says it is called, else the folder's own name, or the source's."""
+    if parts.folder is not None:
+        return str(definition.own.get(NAME_KEY) or parts.folder.resolve().name)
+    return parts.hub_id or parts.name
 
 
 def _preprocessing(fields: dict[str, Any]) -> Preprocessing:
@@ -265,22 +219,17 @@ def _text_spec(model: Any, exported: TokenizerExport) -> TextSpec:
     return TextSpec(full.context_length, full.pad_id, full.cleaning, trim)
 
 
-def _open_clip_config(config: dict[str, Any], preprocessing: Preprocessing) -> JSONObject | None:
-    """Return what makes a folder an open_clip ``local-dir:``."""
-    text = config.get("text_cfg", {})
-    if text.get("hf_model_name") or text.get("hf_tokenizer_name"):
-        return None
-    return cast(
-        "JSONObject",
-        {
-            "model_cfg": json.loads(json.dumps(config)),
-            "preprocess_cfg": {
-                "size": preprocessing.image_size,
-                "mean": list(preprocessing.mean),
-                "std": list(preprocessing.std),
-                "interpolation": preprocessing.interpolation,
-                "resize_mode": preprocessing.resize_mode,
-                "fill_color": preprocessing.fill_color,
-            },
-        },
-    )
+def _open_clip_config(
+    definition: Definition, module: nn.Module, preprocessing: Preprocessing
+) -> JSONObject:
+    """Return the content of ``open_clip_config.json`` for the folder that is written."""
+    own = {key: value for key, value in definition.own.items() if key != NAME_KEY}
+    if (text_config := hugging_face_config(module)) is not None:
+        own[TEXT_CONFIG_KEY] = text_config
+    fields = dataclasses.asdict(preprocessing)
+    content = {
+        "model_cfg": definition.model_cfg,
+        "preprocess_cfg": {"size": fields.pop("image_size"), **fields},
+        **({OWN_KEY: own} if own else {}),
+    }
+    return cast("JSONObject", json.loads(json.dumps(content)))

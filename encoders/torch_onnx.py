@@ -39,7 +39,7 @@ def write_image_onnx(model: OpenClipModel, path: Path) -> None:
     pixels_NSS3 = torch.zeros((2, size, size, 3), dtype=torch.uint8)
     tower = ImageTower(model.module, model.spec.preprocessing)
     items = torch.export.Dim("items")
-    _write(tower, {"pixels": pixels_NSS3}, ({0: items},), path)
+    export_tower(tower, {"pixels": pixels_NSS3}, ({0: items},), path)
 
 
 def write_text_onnx(model: OpenClipModel, path: Path) -> None:
@@ -60,7 +60,7 @@ def write_text_onnx(model: OpenClipModel, path: Path) -> None:
     shape: dict[int, Any] = {0: torch.export.Dim("items")}
     if spec.trim:
         shape[1] = torch.export.Dim("tokens", max=spec.context_length)
-    _write(text_tower(model.module, pad_id=spec.pad_id), inputs, (shape, shape), path)
+    export_tower(text_tower(model.module, pad_id=spec.pad_id), inputs, (shape, shape), path)
 
 
 def write_weights(model: OpenClipModel, path: Path) -> None:
@@ -70,12 +70,23 @@ def write_weights(model: OpenClipModel, path: Path) -> None:
     save_file({name: tensor.detach().clone().contiguous() for name, tensor in state.items()}, path)
 
 
-def _write(
+def export_tower(
     tower: nn.Module,
     inputs: dict[str, Tensor],
     shapes: Sequence[dict[int, Any]],
     path: Path,
 ) -> None:
+    """Write one tower as an ONNX file.
+
+    Args:
+        tower: is put into evaluation mode.
+        inputs: an example of each input, by name and in order.
+        shapes: for each input the axes that are free, as ``torch.export.Dim``.
+        path: where to; weights beyond 2 GB go into a file beside it.
+
+    Raises:
+        EncoderError: torch cannot export the tower.
+    """
     size_bytes = sum(tensor.nbytes for tensor in tower.state_dict().values())
     try:
         with torch.no_grad(), _quiet():
@@ -98,7 +109,7 @@ def _write(
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Silence two remarks of the exporter that say nothing about the result."""
+    """Silence the remarks of the exporter that say nothing about the result."""
     logger = logging.getLogger("onnxscript")
     level = logger.level
     logger.setLevel(logging.ERROR)
@@ -106,6 +117,9 @@ def _quiet() -> Iterator[None]:
         with warnings.catch_warnings():
             # Both inputs of the text tower share their axes, as they should.
             warnings.filterwarnings("ignore", message="# The axis name", category=UserWarning)
+            # torch's own way to export an LSTM.
+            warnings.filterwarnings("ignore", message="The tensor attributes self.*_flat_weights")
+            warnings.filterwarnings("ignore", message="_check_is_size", category=FutureWarning)
             yield
     finally:
         logger.setLevel(level)

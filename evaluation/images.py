@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from core.artifacts import sha256_bytes
 from core.errors import ImageError, NotFoundError
+from core.pairs.image_file import ImageFile
 from core.progress import ProgressFactory, silent
 from core.types import FloatArray, PixelArray
 from encoders.decoding import DEFAULT_LIMITS, DecodeLimits, read_image_file
@@ -28,7 +28,7 @@ class FailedImage:
 
     place: int
     """Which of the files."""
-    image: Path
+    image: ImageFile
     code: str
     """Code of the error, for machines."""
     message: str
@@ -48,7 +48,7 @@ class EmbeddedImages:
 
 def embed_images(
     encoder: Encoder,
-    images: Sequence[Path],
+    images: Sequence[ImageFile],
     *,
     limits: DecodeLimits = DEFAULT_LIMITS,
     progress: ProgressFactory = silent,
@@ -84,7 +84,7 @@ def embed_images(
 
 
 def _load(
-    place: int, image: Path, encoder: Encoder, limits: DecodeLimits, digests: list[str | None]
+    place: int, image: ImageFile, encoder: Encoder, limits: DecodeLimits, digests: list[str | None]
 ) -> PixelArray | FailedImage:
     """Read and preprocess one file, and note the digest of its bytes."""
     digests.append(None)

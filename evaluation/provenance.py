@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from core.artifacts import canonical_json, sha256_bytes
-from core.pairs import Pair
+from core.pairs.pair import Pair
 from core.types import JSONObject, JSONValue
 from encoders.encoder import Encoder
 

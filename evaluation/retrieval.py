@@ -9,7 +9,6 @@ in the gallery (its image could not be decoded, or it has no caption) is left ou
 
 from __future__ import annotations
 
-import unicodedata
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +17,8 @@ from typing import Literal
 import numpy as np
 
 from core.errors import PairsError, UsageError
-from core.pairs import Pair
+from core.pairs.captions import identity_of
+from core.pairs.pair import Pair
 from core.progress import ProgressFactory, silent
 from core.types import FloatArray
 from encoders.encoder import Encoder
@@ -120,18 +120,13 @@ def _relevance(
     images_of_text: dict[str, set[int]] = defaultdict(set)
     for place, text in captions:
         if place in column_of_place:
-            images_of_text[_same_text(text)].add(column_of_place[place])
-    by_caption = tuple(tuple(sorted(images_of_text[_same_text(text)])) for _, text in captions)
+            images_of_text[identity_of(text)].add(column_of_place[place])
+    by_caption = tuple(tuple(sorted(images_of_text[identity_of(text)])) for _, text in captions)
     captions_of_image: list[list[int]] = [[] for _ in image_places]
     for caption, columns in enumerate(by_caption):
         for column in columns:
             captions_of_image[column].append(caption)
     return by_caption, tuple(tuple(item) for item in captions_of_image)
-
-
-def _same_text(text: str) -> str:
-    """Return the form in which two captions are the same query."""
-    return " ".join(unicodedata.normalize("NFC", text).casefold().split())
 
 
 def _caption_ids(pairs: Sequence[Pair]) -> tuple[str, ...]:

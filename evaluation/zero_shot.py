@@ -13,7 +13,7 @@ import numpy as np
 
 from core.artifacts import canonical_json, sha256_bytes
 from core.errors import PairsError
-from core.pairs import Pair
+from core.pairs.pair import Pair
 from core.progress import ProgressFactory, silent
 from core.types import IdArray
 from encoders.encoder import Encoder

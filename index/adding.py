@@ -5,9 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from core.artifacts import sha256_bytes
 from core.errors import SightlineError
@@ -16,6 +15,7 @@ from encoders.decoding import DecodeLimits, decode_image
 from encoders.preprocessing import Preprocessing, decoding_side, preprocess
 from index.items import FileStamp, Item, NewItem, Status, check_caption, check_id, encode_metadata
 from index.media import thumbnail_bytes
+from index.sources import is_gone
 
 _SHORTEST_DEFAULT_ID = 16
 
@@ -91,15 +91,32 @@ def prepare_image(
         return AddResult(image.id, Status.ERROR, error)
 
 
-def default_id(digest: str, taken: Callable[[list[str]], dict[str, Item]]) -> str:
+def default_id(digest: str, taken: Callable[[list[str]], Mapping[str, str]]) -> str:
     """Return the shortest prefix of a digest, 16 digits or more, that names no other content.
 
-    ``taken`` returns the items that have one of the given ids.
+    ``taken`` returns the digest of each of the given ids that names an item.
     """
     names = [digest[:length] for length in range(_SHORTEST_DEFAULT_ID, len(digest) + 1, 8)]
-    items = taken(names)
-    free = (name for name in names if name not in items or items[name].digest == digest)
-    return next(free, digest)
+    digests = taken(names)
+    return next((name for name in names if digests.get(name, digest) == digest), digest)
+
+
+def moved_id(image: PreparedImage, same: Sequence[Item], taken: Mapping[str, str]) -> str | None:
+    """Return the item that a file without an id was before it moved, ``None`` for a new file.
+
+    ``same`` are the stored items of this content: it is the one whose own file is gone, and that
+    is not about to get other content (``taken``, by id).
+    """
+    if image.id is not None or image.source is None:
+        return None
+    gone = (
+        item.id
+        for item in same
+        if item.source is not None
+        and taken.get(item.id, image.digest) == image.digest
+        and is_gone(item.source)
+    )
+    return min(gone, default=None)
 
 
 def new_item(
@@ -124,7 +141,7 @@ def new_item(
 
 def _kept_source(image: PreparedImage, stored: Item) -> str | None:
     """Return where the picture is read from: a second copy of a file does not move the item."""
-    duplicate = image.id is None and stored.digest == image.digest and stored.source is not None
-    if duplicate and Path(str(stored.source)).is_file():
+    duplicate = image.id is None and stored.digest == image.digest
+    if duplicate and stored.source is not None and not is_gone(stored.source):
         return stored.source
     return image.source

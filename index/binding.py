@@ -46,6 +46,17 @@ def recorded_model(folder: Path) -> str | None:
         return store.state().get("model")
 
 
+def binding_of_folder(folder: Path) -> Binding:
+    """Return what the gallery in a folder is bound to; no model is needed.
+
+    Raises:
+        NotFoundError: there is no gallery.
+        StorageError: it cannot be read.
+    """
+    with contextlib.closing(StoreReader(folder)) as store:
+        return read_binding(store)
+
+
 def check_binding(found: Binding, wanted: Binding, *, folder: Path) -> None:
     """Refuse another encoder than the one that made the vectors.
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePath
@@ -21,6 +20,7 @@ from core.errors import NotFoundError
 from core.types import FloatArray, JSONObject
 from index.filter_sql import SQLCondition
 from index.items import NewItem, Status, encode_metadata
+from index.stored_vectors import checksum_of, is_whole
 
 ResultT_co = TypeVar("ResultT_co", covariant=True)
 
@@ -47,8 +47,6 @@ class Upsert:
     """Create or replace items; an item that is stored already as it is given stays."""
 
     items: Sequence[NewItem]
-    damaged: frozenset[int]
-    """Rows whose vector is damaged: they are replaced even by the same content."""
     texts: bool
 
     def __call__(self, connection: sqlite3.Connection) -> Outcome[list[Status]]:
@@ -72,7 +70,8 @@ class Upsert:
             "SELECT row_id, created_ms, digest, caption, metadata, source FROM items WHERE id = ?",
             (item.id,),
         ).fetchone()
-        if old is not None and tuple(old[2:]) == content and old[0] not in self.damaged:
+        same = old is not None and tuple(old[2:]) == content
+        if same and _vector_is_whole(connection, old[0], id=item.id):
             return Status.UNCHANGED
         now_ms = time.time_ns() // 1_000_000
         if old is not None:
@@ -85,9 +84,10 @@ class Upsert:
         )
         row_id = int(cursor.lastrowid or 0)
         blob = vector_blob(item.vector_D)
-        connection.execute("INSERT INTO vectors VALUES (?, ?, ?)", (row_id, blob, zlib.crc32(blob)))
+        checksum = checksum_of(blob, row_id=row_id, id=item.id)
+        connection.execute("INSERT INTO vectors VALUES (?, ?, ?)", (row_id, blob, checksum))
         if self.texts:
-            _index_text(
+            index_text(
                 connection,
                 row_id,
                 id=item.id,
@@ -128,7 +128,7 @@ class Update:
         )
         if self.texts:
             connection.execute("DELETE FROM texts WHERE rowid = ?", (row_id,))
-            _index_text(
+            index_text(
                 connection,
                 row_id,
                 id=self.id,
@@ -163,15 +163,7 @@ def vector_blob(vector_D: FloatArray) -> bytes:
     return vector_D.astype("<f4").tobytes()
 
 
-def _delete_rows(connection: sqlite3.Connection, row_ids: list[int], *, texts: bool) -> None:
-    rows = [(row_id,) for row_id in row_ids]
-    connection.executemany("DELETE FROM vectors WHERE row_id = ?", rows)
-    connection.executemany("DELETE FROM items WHERE row_id = ?", rows)
-    if texts:
-        connection.executemany("DELETE FROM texts WHERE rowid = ?", rows)
-
-
-def _index_text(
+def index_text(
     connection: sqlite3.Connection,
     row_id: int,
     *,
@@ -180,11 +172,28 @@ def _index_text(
     metadata: JSONObject,
     source: str | None,
 ) -> None:
+    """Add the words of an item to the full-text table."""
     name = f"{id} {PurePath(source).name}" if source else id
     connection.execute(
         "INSERT INTO texts (rowid, caption, name, metadata) VALUES (?, ?, ?, ?)",
         (row_id, caption, name, _texts_of(metadata)),
     )
+
+
+def _vector_is_whole(connection: sqlite3.Connection, row_id: int, *, id: str) -> bool:
+    """Return whether the stored vector is the one that was written: adding again mends it."""
+    row = connection.execute(
+        "SELECT vector, checksum FROM vectors WHERE row_id = ?", (row_id,)
+    ).fetchone()
+    return row is not None and is_whole(*row, row_id=row_id, id=id)
+
+
+def _delete_rows(connection: sqlite3.Connection, row_ids: list[int], *, texts: bool) -> None:
+    rows = [(row_id,) for row_id in row_ids]
+    connection.executemany("DELETE FROM vectors WHERE row_id = ?", rows)
+    connection.executemany("DELETE FROM items WHERE row_id = ?", rows)
+    if texts:
+        connection.executemany("DELETE FROM texts WHERE rowid = ?", rows)
 
 
 def _texts_of(value: object) -> str:

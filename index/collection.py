@@ -13,17 +13,17 @@ import json
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 
+from core.artifacts import make_folder
 from core.errors import ConflictError, NotFoundError, StorageError
 from core.types import FloatArray, JSONObject
 from index.binding import Binding, bind, check_binding, read_binding
-from index.changes import Delete, Update, Upsert
+from index.changes import Change, Delete, Outcome, Update, Upsert
 from index.cursor import Cursor, binding_of, check_cursor, decode_cursor
-from index.faiss_index import FaissIndex
-from index.filter_sql import SQLCondition, compile_filter
+from index.filter_sql import SQLCondition
 from index.filters import Filter, filter_json
 from index.items import (
     Item,
@@ -37,16 +37,18 @@ from index.items import (
 )
 from index.live import ChangeWatch, LiveIndex
 from index.locks import WriterLock
+from index.merging import Merger
 from index.query import Mode, Term, check_k
-from index.schema import connect_writer
+from index.schema import connect_writer, storage_errors
 from index.searcher import Searcher
-from index.snapshots import recorded_files, restore_newest, sweep, write_snapshot
+from index.segmented_index import SegmentedIndex
+from index.snapshots import recorded_files, restore_newest, sweep
 from index.store import KnownFile, StoreReader
+from index.stored_plan import plan_for
 from index.vectors import checked_vector, unit_vector
 from index.writer import Writer
 
-_ROWS_WORTH_A_SNAPSHOT = 10_000
-_SHARE_WORTH_A_SNAPSHOT = 0.1
+ResultT = TypeVar("ResultT")
 
 
 class Collection:
@@ -63,7 +65,8 @@ class Collection:
         with contextlib.ExitStack() as opening:
             connection = None
             if not read_only:
-                folder.mkdir(parents=True, exist_ok=True)
+                with storage_errors(folder):
+                    make_folder(folder)
                 opening.callback(WriterLock(folder).release)
                 connection = opening.enter_context(contextlib.closing(connect_writer(folder)))
                 bind(connection, binding, folder=folder)
@@ -71,17 +74,31 @@ class Collection:
             opening.callback(self._store.close)
             self.binding = read_binding(self._store)
             check_binding(self.binding, binding, folder=folder)
-            self._live = LiveIndex(FaissIndex(binding.dim), self._store, dim=binding.dim)
-            opening.callback(self._live.index.close)
+            self.index = SegmentedIndex(
+                binding.dim, plan_for=lambda count: plan_for(self._store, count, dim=binding.dim)
+            )
+            opening.callback(self.index.close)
+            self._live = LiveIndex(self.index, self._store, dim=binding.dim)
             self._watch = opening.enter_context(contextlib.closing(ChangeWatch(folder)))
             self._refreshing = threading.Lock()
-            self._snapshot_rows = self._load()
+            self._generation = 0
+            with self._store.frozen():
+                self._catch_up()
             if connection is not None:
                 sweep(folder, recorded_files(self._store))
             self._writer: Writer | None = None
+            self._merger: Merger | None = None
             if connection is not None:
-                self._writer = Writer(connection, self._store.path, self._live.publish)
+                self._writer = Writer(connection, self._store.path, self._publish)
                 opening.callback(self._writer.close)
+                self._merger = Merger(
+                    folder,
+                    self.index,
+                    self._writer,
+                    encoder_id=binding.encoder_id,
+                    generation=self._generation,
+                )
+                opening.callback(self._merger.close)
             self._opened = opening.pop_all()
         self._searcher = Searcher(self._live, self._store, settled=self._settled)
 
@@ -123,6 +140,25 @@ class Collection:
         """Whether writes are refused."""
         return self._writer is None
 
+    @property
+    def store(self) -> StoreReader:
+        """The record, for questions that have no method here."""
+        return self._store
+
+    @property
+    def generation(self) -> int:
+        """Number of the base in use, 0 while there is none."""
+        return self._generation if self._merger is None else self._merger.generation
+
+    def write(self, change: Change[ResultT]) -> ResultT:
+        """Run a change that has no method here; return when it is durable.
+
+        Raises:
+            ConflictError: the collection was opened for reading only.
+            StorageError: the write failed.
+        """
+        return self._writable().do(change)
+
     def upsert(self, items: Sequence[NewItem]) -> list[Status]:
         """Create or replace items in one transaction; return one status each, in order.
 
@@ -134,8 +170,7 @@ class Collection:
         checked = [self._checked(item) for item in items]
         if not checked:
             return []
-        damaged = frozenset(self._live.damaged)
-        return writer.do(Upsert(checked, damaged, texts=self._store.has_texts))
+        return writer.do(Upsert(checked, texts=self._store.has_texts))
 
     def update(
         self, id: str, *, caption: str | None = None, metadata: JSONObject | None = None
@@ -158,7 +193,7 @@ class Collection:
 
     def delete_where(self, filter: Filter) -> int:
         """Delete the items that satisfy the filter; return how many there were."""
-        return self._delete(compile_filter(filter))
+        return self._delete(self._store.condition(filter))
 
     def get(self, id: str) -> Item:
         """Return one item.
@@ -201,7 +236,7 @@ class Collection:
 
     def count(self, filter: Filter | None = None) -> int:
         """Return the number of items, or of those that satisfy the filter."""
-        return self._store.count(compile_filter(filter))
+        return self._store.count(self._store.condition(filter))
 
     def search(
         self,
@@ -247,7 +282,7 @@ class Collection:
         if previous is not None:
             check_cursor(previous, binding=binding, vector_D=None)
         after = "" if previous is None else previous.id
-        condition = compile_filter(filter)
+        condition = self._store.condition(filter)
         items = self._store.page(condition, after=after, limit=limit + 1)
         next_cursor = None
         if len(items) > limit:
@@ -255,20 +290,17 @@ class Collection:
         return Page(tuple(items[:limit]), next_cursor)
 
     def snapshot(self) -> None:
-        """Write the index to a snapshot, so that the next start need not read every vector.
+        """Merge the index into a new base now, so that the next start need not read every vector.
 
         Raises:
             StorageError: it cannot be written; the collection is as good as before.
         """
-        encoder_id = self.binding.encoder_id
-        write_snapshot(self.folder, self._live.index, self._writable(), encoder_id=encoder_id)
-        self._snapshot_rows = self._live.index.count()
+        self._writable()
+        assert self._merger is not None
+        self._merger.merge()
 
     def close(self) -> None:
-        """Finish queued writes, take a snapshot where it is worthwhile, and let others write."""
-        if self._writer is not None and self._snapshot_is_worthwhile():
-            with contextlib.suppress(StorageError):
-                self.snapshot()
+        """Finish queued writes, merge where it is worthwhile and quick, and let others write."""
         self._opened.close()
 
     def __enter__(self) -> Self:
@@ -277,22 +309,29 @@ class Collection:
     def __exit__(self, *error: object) -> None:
         self.close()
 
-    def _load(self) -> int:
-        """Fill the index from the newest good snapshot and the store; return rows it spared."""
-        restore_newest(
-            self.folder, self._store, self._live.index, encoder_id=self.binding.encoder_id
-        )
-        spared = self._live.index.count()
-        with self._store.frozen():
-            self._live.sync()
-        return spared
+    def _publish(self, outcomes: Sequence[Outcome[Any]]) -> None:
+        self._live.publish(outcomes)
+        if self._merger is not None:
+            self._merger.wake()
+
+    def _catch_up(self) -> None:
+        """Take the newest base where there is much to gain, then the rest from the store."""
+        if not self.index.count() or self.index.wants_merge():
+            self._generation = restore_newest(
+                self.folder,
+                self._store,
+                self.index,
+                encoder_id=self.binding.encoder_id,
+                after=self._generation,
+            )
+        self._live.sync()
 
     @contextlib.contextmanager
     def _settled(self) -> Iterator[None]:
         """Keep index and database equal while the calling thread looks at them."""
         if self._writer is None:
             with self._refreshing, self._store.frozen():
-                self._live.sync()
+                self._catch_up()
                 yield
             return
         with self._writer.publishing:
@@ -314,13 +353,6 @@ class Collection:
         if self._writer is None:
             raise ConflictError(f"{self.folder} was opened for reading only", code="read_only")
         return self._writer
-
-    def _snapshot_is_worthwhile(self) -> bool:
-        rows = self._live.index.count()
-        return (
-            rows >= _ROWS_WORTH_A_SNAPSHOT
-            and abs(rows - self._snapshot_rows) > _SHARE_WORTH_A_SNAPSHOT * rows
-        )
 
     def _missing(self, id: str) -> Item:
         raise NotFoundError(f"there is no item {id!r}", param="id")

@@ -96,6 +96,15 @@ class FaissIndex:
         with self._lock.reading():
             return self._rows.row_ids().copy()
 
+    def vectors(self, row_ids_K: IdArray) -> tuple[FloatArray, np.ndarray]:
+        """Return the vectors of rows (K, D), and a mask (K,) of those that the index holds."""
+        vectors_KD = np.zeros((len(row_ids_K), self._dim), np.float32)
+        with self._lock.reading():
+            positions_K = self._rows.positions(row_ids_K)
+            held_K = positions_K >= 0
+            vectors_KD[held_K] = self._vectors_at(positions_K[held_K])
+        return vectors_KD, held_K
+
     def snapshot(self, path: Path) -> None:
         """Write all rows and their row ids to a new FAISS file."""
         with self._snapshotting, self._lock.reading():
@@ -108,7 +117,6 @@ class FaissIndex:
 
     def restore(self, path: Path) -> None:
         """Replace all rows by those of a verified FAISS file."""
-        faiss.set_deserialization_vector_byte_limit(int(path.stat().st_size * 1.1) + 1)
         try:
             named = _faiss.read_index(str(path))
             flat = _faiss.downcast_index(named.index)

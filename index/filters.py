@@ -94,6 +94,23 @@ def filter_json(filter: Filter | None) -> JSONValue:
     return {"and" if isinstance(filter, All) else "or": [filter_json(p) for p in filter.parts]}
 
 
+def check_field(name: str) -> str:
+    """Return ``name`` if a filter can look it up.
+
+    Raises:
+        QueryError: it is empty, too long, or holds quotes, backslashes or controls.
+    """
+    bad = not name or len(name) > MOST_FIELD_CHARS or any(c in '"\\' or c < " " for c in name)
+    if bad or "" in name.split(".") or not _is_encodable(name):
+        raise _error(
+            f"{name[:40]!r} cannot name a field: 1 to {MOST_FIELD_CHARS} characters without quotes,"
+            " backslashes and controls; dots separate the levels of nested objects"
+        )
+    if name.startswith("@") and name not in ITEM_FIELDS:
+        raise _error(f"unknown field {name!r}; fields of the item are {', '.join(ITEM_FIELDS)}")
+    return name
+
+
 def _parse(value: JSONValue, *, depth: int) -> Filter:
     if depth > MOST_DEPTH:
         raise _error(f"the filter is nested deeper than {MOST_DEPTH} levels")
@@ -109,7 +126,7 @@ def _parse(value: JSONValue, *, depth: int) -> Filter:
         elif key == "not":
             parts.append(Not(_parse(inner, depth=depth + 1)))
         else:
-            parts += _parse_field(_checked_field(key), inner)
+            parts += _parse_field(check_field(key), inner)
     return parts[0] if len(parts) == 1 else All(tuple(parts))
 
 
@@ -138,18 +155,6 @@ def _parse_operator(field: str, name: str, operand: JSONValue) -> Filter:
     if operator in _ORDERS and (operand is None or isinstance(operand, bool)):
         raise _error(f"{name!r} of {field!r} compares numbers or texts, not {_shown(operand)}")
     return Condition(field, operator, _checked_value(field, operator, operand))
-
-
-def _checked_field(name: str) -> str:
-    bad = not name or len(name) > MOST_FIELD_CHARS or any(c in '"\\' or c < " " for c in name)
-    if bad or "" in name.split(".") or not _is_encodable(name):
-        raise _error(
-            f"{name[:40]!r} cannot name a field: 1 to {MOST_FIELD_CHARS} characters without quotes,"
-            " backslashes and controls; dots separate the levels of nested objects"
-        )
-    if name.startswith("@") and name not in ITEM_FIELDS:
-        raise _error(f"unknown field {name!r}; fields of the item are {', '.join(ITEM_FIELDS)}")
-    return name
 
 
 def _checked_value(field: str, operator: str, value: JSONValue) -> Scalar:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -19,6 +19,7 @@ from index.adding import (
     NewImage,
     PreparedImage,
     default_id,
+    moved_id,
     new_item,
     prepare_image,
 )
@@ -30,6 +31,7 @@ from index.items import Item, NewItem, SearchResult, Status
 from index.locks import ReadWriteLock
 from index.media import THUMBNAIL_SIDE, MediaStore, thumbnail_bytes
 from index.query import Query, Term
+from index.stages import StageClock
 
 __all__ = ["AddResult", "Gallery", "NewImage"]
 
@@ -99,15 +101,19 @@ class Gallery:
         """Decode and resize one picture; any number of threads may call this ahead of ``store``."""
         return prepare_image(image, preprocessing=self.encoder.preprocessing, limits=self.limits)
 
-    def store(self, prepared: Sequence[PreparedImage | AddResult]) -> list[AddResult]:
+    def store(
+        self, prepared: Sequence[PreparedImage | AddResult], *, clock: StageClock | None = None
+    ) -> list[AddResult]:
         """Embed and store prepared pictures; results of bad ones are passed through in order.
+
+        ``clock`` learns how long the model and the disk took.
 
         Raises:
             StorageFullError: the disk is full; no item was stored.
             StorageError: the write failed.
         """
         good = [image for image in prepared if isinstance(image, PreparedImage)]
-        stored = iter(self._store_good(good))
+        stored = iter(self._store_good(good, clock or StageClock()))
         return [image if isinstance(image, AddResult) else next(stored) for image in prepared]
 
     def search(self, query: Query) -> SearchResult:
@@ -195,6 +201,14 @@ class Gallery:
             if page.cursor is None:
                 return deleted
 
+    def drop_strays(self) -> list[Path]:
+        """Delete kept pictures and thumbnails that no item has; return what they were."""
+        with self._files.writing():
+            strays = self._media.strays(self._media.files(), self.collection.store.digests())
+            for path in strays:
+                path.unlink(missing_ok=True)
+        return strays
+
     def close(self) -> None:
         """Close the collection; the encoder stays open."""
         self.collection.close()
@@ -205,10 +219,12 @@ class Gallery:
     def __exit__(self, *error: object) -> None:
         self.close()
 
-    def _store_good(self, images: Sequence[PreparedImage]) -> list[AddResult]:
-        ids = [image.id or default_id(image.digest, self.collection.find) for image in images]
+    def _store_good(self, images: Sequence[PreparedImage], clock: StageClock) -> list[AddResult]:
+        same = self._of_same_content(images)
+        ids = self._ids_of(images, same)
         stored = self.collection.find(ids)
-        vectors = self._embed(images, [stored.get(name) for name in ids])
+        with clock.stage("model"):
+            vectors = self._embed(images, same)
         results = [
             AddResult(name, Status.ERROR, vector if isinstance(vector, SightlineError) else None)
             for name, vector in zip(ids, vectors, strict=True)
@@ -216,9 +232,12 @@ class Gallery:
         items: dict[int, NewItem] = {}
         for place, vector in enumerate(vectors):
             if not isinstance(vector, SightlineError):
-                known = stored.get(ids[place])
-                items[place] = new_item(images[place], id=ids[place], vector_D=vector, stored=known)
-        with self._files.reading():
+                name = ids[place]
+                new = new_item(images[place], id=name, vector_D=vector, stored=stored.get(name))
+                items[place] = new
+                # A second copy within these pictures meets the first as if it were stored.
+                stored[name] = Item(name, new.caption, new.metadata, new.digest, new.source)
+        with clock.stage("disk"), self._files.reading():
             for place in items:
                 self._keep_files(images[place])
             statuses = self.collection.upsert(list(items.values()))
@@ -226,24 +245,43 @@ class Gallery:
             results[place] = AddResult(ids[place], status)
         return results
 
-    def _embed(
-        self, images: Sequence[PreparedImage], stored: Sequence[Item | None]
-    ) -> list[FloatArray | SightlineError]:
-        """Return the vectors of the pictures; content that is stored already is not embedded."""
-        same = [
-            item is not None and item.digest == image.digest
-            for image, item in zip(images, stored, strict=True)
+    def _of_same_content(self, images: Sequence[PreparedImage]) -> dict[str, list[Item]]:
+        """Return the stored items of each picture's content, by digest."""
+        same: dict[str, list[Item]] = {image.digest: [] for image in images}
+        for item in self.collection.store.items_of_digests(list(same)):
+            same[item.digest].append(item)
+        return same
+
+    def _ids_of(
+        self, images: Sequence[PreparedImage], same: Mapping[str, Sequence[Item]]
+    ) -> list[str]:
+        """Return the id of each picture; no two contents among them share one by accident."""
+        asked = {image.id: image.digest for image in images if image.id is not None}
+
+        def taken(names: list[str]) -> dict[str, str]:
+            stored = {name: item.digest for name, item in self.collection.find(names).items()}
+            return {**stored, **{name: asked[name] for name in names if name in asked}}
+
+        return [
+            image.id
+            or moved_id(image, same[image.digest], asked)
+            or default_id(image.digest, taken)
+            for image in images
         ]
-        known = self.collection.find_vectors([item.id for item in stored if item is not None])
-        vectors: dict[int, FloatArray | SightlineError] = {
-            place: known[item.id]
-            for place, item in enumerate(stored)
-            if item is not None and same[place] and item.id in known
+
+    def _embed(
+        self, images: Sequence[PreparedImage], same: Mapping[str, Sequence[Item]]
+    ) -> list[FloatArray | SightlineError]:
+        """Return the vectors of the pictures; each content is embedded once, ever."""
+        names = {item.id: digest for digest, items in same.items() for item in items}
+        known = self.collection.find_vectors(list(names))
+        vectors: dict[str, FloatArray | SightlineError] = {
+            names[name]: vector_D for name, vector_D in known.items()
         }
-        missing = [place for place in range(len(images)) if place not in vectors]
-        embedded = embed_images(self.encoder, [images[place].pixels_SS3 for place in missing])
-        vectors.update(zip(missing, embedded, strict=True))
-        return [vectors[place] for place in range(len(images))]
+        missing = {image.digest: image for image in images if image.digest not in vectors}
+        pixels = [image.pixels_SS3 for image in missing.values()]
+        vectors.update(zip(missing, embed_images(self.encoder, pixels), strict=True))
+        return [vectors[image.digest] for image in images]
 
     def _keep_files(self, image: PreparedImage) -> None:
         self._media.keep_thumbnail(image.digest, image.thumbnail)

@@ -1,8 +1,4 @@
-"""Files into a gallery: skip what is known, decode ahead of the model, keep memory bounded.
-
-A file counts as known when its path, size and time of change are those that were recorded, and
-its item still holds that content, with the caption and metadata that are given now.
-"""
+"""Files into a gallery: decode ahead of the model, keep memory bounded, remember what failed."""
 
 from __future__ import annotations
 
@@ -11,157 +7,165 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 
-from core.errors import NotFoundError, SightlineError, UsageError
-from core.types import JSONObject
-from encoders.decoding import read_image_file
+from core.errors import ImageError, NotFoundError, SightlineError
 from index.adding import AddResult, NewImage, PreparedImage
+from index.failures import Failure, RecordFailures
 from index.gallery import Gallery
-from index.items import FileStamp, Item, Status
-from index.store import KnownFile
+from index.items import FileStamp, Status, encode_metadata
+from index.known import FileResult, Known, keeps_bytes, look_up
+from index.sources import ImageFile, is_storable, read_picture, source_of, stamp_of
+from index.stages import StageClock
+
+__all__ = ["FileResult", "ImageFile", "add_files"]
 
 _FILES_OF_A_BATCH = 32
 _BATCHES_AHEAD = 2
+_UNSEEN = -1
 
 
 @dataclass(frozen=True, slots=True)
-class ImageFile:
-    """A file to add."""
+class _Loaded:
+    """A file that was read: the picture or the error, and how the file looked before."""
 
-    path: Path
-    id: str | None = None
-    """``None``: the id that this path had before, else one made of the content."""
-    caption: str | None = None
-    """``None`` keeps the caption of an item that exists already."""
-    metadata: JSONObject | None = None
-    """``None`` keeps the metadata of an item that exists already."""
+    ready: PreparedImage | AddResult
+    stamp: FileStamp
 
 
 @dataclass(frozen=True, slots=True)
-class FileResult:
-    """What became of one file."""
-
-    path: Path
-    result: AddResult
-
-
-_Slot = AddResult | Future[PreparedImage | AddResult]
+class _Batch:
+    files: Sequence[ImageFile]
+    known: Sequence[Known]
+    loading: dict[int, Future[_Loaded]]
+    """By place; the other files need not be read."""
 
 
 def add_files(
-    gallery: Gallery, files: Iterable[ImageFile], *, copy: bool = False, threads: int = 2
+    gallery: Gallery,
+    files: Iterable[ImageFile],
+    *,
+    copy: bool = False,
+    threads: int = 2,
+    retry_failed: bool = False,
+    clock: StageClock | None = None,
 ) -> Generator[FileResult, None, None]:
     """Add files and yield one result each, in order; what was yielded is durable and searchable.
+
+    Failures are recorded with their reason, see :mod:`index.failures`.
 
     Args:
         gallery: where to.
         files: what to add; read lazily.
         copy: keep the bytes in the gallery too.
-        threads: that decode ahead of the model.
+        threads: that read and decode ahead of the model.
+        retry_failed: read files again that failed for what they hold and did not change.
+        clock: learns where the time goes.
 
     Raises:
         StorageFullError: the disk is full; what was yielded before is stored.
         StorageError: the gallery cannot be written.
     """
-    ahead: deque[tuple[Sequence[ImageFile], list[_Slot]]] = deque()
+    clock = clock or StageClock()
+    ahead: deque[_Batch] = deque()
     pool = ThreadPoolExecutor(threads, thread_name_prefix="decode")
     try:
         source = iter(files)
         while batch := list(islice(source, _FILES_OF_A_BATCH)):
-            ahead.append((batch, _start(gallery, batch, pool, copy=copy)))
+            known = look_up(gallery, batch, copy=copy, retry_failed=retry_failed)
+            ahead.append(_start(gallery, batch, known, pool, copy=copy))
             if len(ahead) > _BATCHES_AHEAD:
-                yield from _finish(gallery, *ahead.popleft())
+                yield from _finish(gallery, ahead.popleft(), clock)
         while ahead:
-            yield from _finish(gallery, *ahead.popleft())
+            yield from _finish(gallery, ahead.popleft(), clock)
     finally:
         pool.shutdown(cancel_futures=True)
 
 
 def _start(
-    gallery: Gallery, batch: Sequence[ImageFile], pool: ThreadPoolExecutor, *, copy: bool
-) -> list[_Slot]:
-    """Return what is known of each file already, or the decoding of it that has begun."""
-    paths = [str(file.path.absolute()) for file in batch]
-    known = gallery.collection.known_files([path for path in paths if _is_utf8(path)])
-    names = [
-        file.id or (known[path].id if path in known else "")
-        for file, path in zip(batch, paths, strict=True)
-    ]
-    damaged = set(gallery.collection.damaged)
-    items = gallery.collection.find([name for name in names if name not in damaged])
-    slots: list[_Slot] = []
-    for file, path, name in zip(batch, paths, names, strict=True):
-        item = items.get(name)
-        if not _is_utf8(path):
-            error = UsageError("the name of the file is not UTF-8; rename it")
-            slots.append(AddResult(None, Status.ERROR, error))
-        elif _is_unchanged(file, item, known.get(path)) and (
-            not copy or gallery.holds_image(known[path].digest)
-        ):
-            slots.append(AddResult(name, Status.UNCHANGED))
-        else:
-            own = item is not None and item.source == path
-            asked = file.id or (name if own else None)
-            slots.append(pool.submit(_load, gallery, file, asked, copy=copy))
-    return slots
+    gallery: Gallery,
+    files: Sequence[ImageFile],
+    known: Sequence[Known],
+    pool: ThreadPoolExecutor,
+    *,
+    copy: bool,
+) -> _Batch:
+    """Begin to read and decode the files that are not known."""
+    loading = {
+        place: pool.submit(_load, gallery, file, found.id, copy=keeps_bytes(file, copy=copy))
+        for place, (file, found) in enumerate(zip(files, known, strict=True))
+        if found.result is None
+    }
+    return _Batch(files, known, loading)
 
 
-def _is_utf8(path: str) -> bool:
-    try:
-        path.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _is_unchanged(file: ImageFile, item: Item | None, known: KnownFile | None) -> bool:
-    if item is None or known is None:
-        return False
-    try:
-        stamp = _stamp(file.path)
-    except OSError:
-        return False
-    return (
-        known.stamp == stamp
-        and (known.id, known.digest) == (item.id, item.digest)
-        and file.caption in {None, item.caption}
-        and (file.metadata is None or file.metadata == item.metadata)
-    )
-
-
-def _load(
-    gallery: Gallery, file: ImageFile, id: str | None, *, copy: bool
-) -> PreparedImage | AddResult:
+def _load(gallery: Gallery, file: ImageFile, id: str | None, *, copy: bool) -> _Loaded:
+    stamp = FileStamp(source_of(file.path), _UNSEEN, _UNSEEN)
     try:
         # The stamp comes first: a change while reading must be seen the next time.
-        stamp = _stamp(file.path)
-        data = read_image_file(file.path, gallery.limits)
+        stamp = stamp_of(file.path)
+        data = read_picture(file.path, gallery.limits)
     except OSError as error:
-        return AddResult(id, Status.ERROR, NotFoundError(f"cannot be read: {error.strerror}"))
+        problem = NotFoundError(f"cannot be read: {error.strerror}")
+        return _Loaded(AddResult(id, Status.ERROR, problem), stamp)
     except SightlineError as error:
-        return AddResult(id, Status.ERROR, error)
-    return gallery.prepare(
-        NewImage(
-            data=data,
-            id=id,
-            caption=file.caption,
-            metadata=file.metadata,
-            source=stamp.path,
-            copy=copy,
-            stamp=stamp,
-        )
+        return _Loaded(AddResult(id, Status.ERROR, error), stamp)
+    image = NewImage(
+        data=data,
+        id=id,
+        caption=file.caption,
+        metadata=file.metadata,
+        source=stamp.path,
+        copy=copy,
+        stamp=stamp,
     )
+    return _Loaded(gallery.prepare(image), stamp)
 
 
-def _finish(
-    gallery: Gallery, batch: Sequence[ImageFile], slots: Sequence[_Slot]
-) -> Iterator[FileResult]:
-    ready = [slot if isinstance(slot, AddResult) else slot.result() for slot in slots]
-    for file, result in zip(batch, gallery.store(ready), strict=True):
+def _finish(gallery: Gallery, batch: _Batch, clock: StageClock) -> Iterator[FileResult]:
+    with clock.stage("decoding"):
+        loaded = {place: future.result() for place, future in batch.loading.items()}
+    stored = gallery.store([file.ready for file in loaded.values()], clock=clock)
+    read = dict(zip(loaded, stored, strict=True))
+    results = [read.get(place) or found.result for place, found in enumerate(batch.known)]
+    stamps = {place: file.stamp for place, file in loaded.items()}
+    with clock.stage("disk"):
+        _record_failures(gallery, batch, results, stamps)
+    for file, result in zip(batch.files, results, strict=True):
+        assert result is not None
         yield FileResult(file.path, result)
 
 
-def _stamp(path: Path) -> FileStamp:
-    found = path.stat()
-    return FileStamp(str(path.absolute()), found.st_size, found.st_mtime_ns)
+def _record_failures(
+    gallery: Gallery,
+    batch: _Batch,
+    results: Sequence[AddResult | None],
+    stamps: dict[int, FileStamp],
+) -> None:
+    failed: list[Failure] = []
+    mended: list[str] = []
+    for place, (file, result) in enumerate(zip(batch.files, results, strict=True)):
+        error = None if result is None else result.error
+        if error is None and batch.known[place].failed:
+            mended.append(source_of(file.path))
+        elif error is not None and place in stamps:
+            failed.append(_failure(file, stamps[place], error))
+    if failed or mended:
+        gallery.collection.write(RecordFailures(failed, mended))
+
+
+def _failure(file: ImageFile, stamp: FileStamp, error: SightlineError) -> Failure:
+    metadata = file.metadata
+    try:
+        encode_metadata(metadata or {})
+    except SightlineError:
+        metadata = None
+    texts = [text if text and is_storable(text) else None for text in (file.id, file.caption)]
+    return Failure(
+        stamp=stamp,
+        code=error.code,
+        message=str(error).encode(errors="backslashreplace").decode(),
+        lasting=isinstance(error, ImageError),
+        id=texts[0],
+        caption=texts[1],
+        metadata=metadata,
+    )

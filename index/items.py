@@ -5,13 +5,12 @@
 
 from __future__ import annotations
 
+import json
 import math
 import unicodedata
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Literal
 
-from core.artifacts import canonical_json
 from core.errors import UsageError
 from core.types import FloatArray, JSONObject, JSONValue
 
@@ -21,8 +20,6 @@ MOST_METADATA_BYTES = 64 * 1024
 MOST_METADATA_DEPTH = 16
 _BIDIRECTIONAL = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _INT64 = range(-(2**63), 2**63)
-
-Plan = Literal["exact", "approximate"]
 
 
 class Status(StrEnum):
@@ -106,7 +103,8 @@ class SearchResult:
     """The hits of one page, best first: score descending, then id ascending."""
 
     hits: tuple[Hit, ...]
-    plan: Plan
+    plan: str
+    """How it was found: ``exact``, or the approximate plan of the index."""
     cursor: str | None
     """Give it back to get the next page; ``None`` on the last."""
 
@@ -154,7 +152,9 @@ def check_caption(caption: str) -> str:
 
 
 def encode_metadata(metadata: JSONObject) -> str:
-    """Return metadata as canonical JSON text.
+    """Return metadata as JSON text: sorted keys, no spaces, letters as they are.
+
+    SQLite before 3.45 does not find a key that is written with escapes, so none is.
 
     Raises:
         UsageError: not a JSON object, too large, too deep, or with values that JSON or SQLite
@@ -163,12 +163,15 @@ def encode_metadata(metadata: JSONObject) -> str:
     if not isinstance(metadata, dict):
         raise _metadata_error(f"metadata is a {type(metadata).__name__}; give a JSON object")
     _check_value(metadata, depth=1)
-    encoded = canonical_json(metadata)
-    if len(encoded) > MOST_METADATA_BYTES:
+    text = json.dumps(
+        metadata, sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=False
+    )
+    length = len(text.encode())
+    if length > MOST_METADATA_BYTES:
         raise _metadata_error(
-            f"metadata has {len(encoded)} bytes as JSON; the limit is {MOST_METADATA_BYTES}"
+            f"metadata has {length} bytes as JSON; the limit is {MOST_METADATA_BYTES}"
         )
-    return encoded.decode()
+    return text
 
 
 def encode_text(text: str, *, what: str) -> bytes:

@@ -7,6 +7,7 @@ cosine.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 
 from core.errors import QueryError
@@ -37,7 +38,9 @@ def match_expression(terms: Sequence[Term]) -> str:
                 "or hybrid",
                 param="mode",
             )
-        words = [f'"{word}"' for word in _WORD.findall(term.text)]
+        # Composed, because a letter and its accent apart would be cut into two words here.
+        composed = unicodedata.normalize("NFC", term.text)
+        words = [f'"{word}"' for word in _WORD.findall(composed)]
         (wanted if term.weight > 0 else unwanted).extend(words)
     if not wanted:
         raise QueryError("keyword search needs a word to look for", param="query")

@@ -16,6 +16,7 @@ import numpy as np
 
 from core.types import FloatArray, IdArray
 from index.changes import Outcome
+from index.faults import reach
 from index.filter_sql import EVERYTHING, SQLCondition
 from index.schema import connect_reader, storage_errors
 from index.store import StoreReader
@@ -48,13 +49,19 @@ class LiveIndex:
         sees to it that the store stands still: no write is applied, or its reads are frozen.
         """
         live_N, held_N = self._store.row_ids(), self.index.row_ids()
-        live = set(live_N.tolist())
-        self.damaged = {row: name for row, name in self.damaged.items() if row in live}
+        if self.damaged:
+            live = set(live_N.tolist())
+            self.damaged = {row: name for row, name in self.damaged.items() if row in live}
         missing_N = np.setdiff1d(live_N, held_N, assume_unique=True)
         missing_N = np.setdiff1d(missing_N, self._damaged_rows(), assume_unique=True)
         for block in self._store.vectors(missing_N, dim=self._dim):
             self.index.upsert(block.row_ids_N, block.vectors_ND)
             self._quarantine(block.damaged)
+        if len(missing_N):
+            # A damaged key: the row is counted, but cannot be looked up.
+            found_N = np.concatenate([self.index.row_ids(), self._damaged_rows()])
+            lost_N = np.setdiff1d(missing_N, found_N)
+            self._quarantine([(row_id, f"row {row_id}") for row_id in lost_N.tolist()])
         self.index.delete(np.setdiff1d(held_N, live_N, assume_unique=True))
         self.stale = False
 
@@ -63,6 +70,7 @@ class LiveIndex:
         added = [row for outcome in outcomes for row in outcome.added]
         removed = [row for outcome in outcomes for row in outcome.removed]
         try:
+            reach("commit:done")
             if added:
                 row_ids_N = np.array([row_id for row_id, _ in added], np.int64)
                 self.index.upsert(row_ids_N, np.stack([vector_D for _, vector_D in added]))
@@ -79,7 +87,8 @@ class LiveIndex:
         """Return the rows that a search may return; ``None`` for all."""
         if condition == EVERYTHING:
             return None
-        return np.setdiff1d(self._store.row_ids(condition), self._damaged_rows())
+        rows_N = self._store.row_ids(condition)
+        return np.setdiff1d(rows_N, self._damaged_rows()) if self.damaged else rows_N
 
     def candidates(
         self, query_D: FloatArray, *, count: int, allowed_N: IdArray | None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import threading
@@ -80,8 +81,15 @@ class WriterLock:
                 "server, send the images to it (POST /v1/items)",
                 code="gallery_locked",
             ) from error
-        os.ftruncate(self._descriptor, 0)
-        os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
+        except OSError as error:
+            os.close(self._descriptor)
+            raise StorageError(
+                f"{path} cannot be locked: {error}; keep galleries on a disk of this machine"
+            ) from error
+        # The number is only for the messages of others: a full disk must not stop a reader's start.
+        with contextlib.suppress(OSError):
+            os.ftruncate(self._descriptor, 0)
+            os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
 
     def release(self) -> None:
         """Let others write. The file stays: removing it would race with the next holder."""

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from PIL import Image
 
 from core.artifacts import sha256_bytes, write_atomic
 from core.errors import NotFoundError
+from index.disk_use import files_below
 from index.items import Item
 from index.schema import storage_errors
 
 THUMBNAIL_SIDE = 320
 """Longer side of a thumbnail, in pixels."""
 _THUMBNAIL_QUALITY = 82
+_END_OF_JPEG = b"\xff\xd9"
 
 
 class MediaStore:
@@ -47,7 +49,7 @@ class MediaStore:
             StorageError: the file cannot be written.
         """
         path = _place(self._thumbnails, digest, suffix=".jpg")
-        if path.exists():
+        if _read_thumbnail(path) is not None:
             return
         with storage_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -84,17 +86,27 @@ class MediaStore:
         return data
 
     def thumbnail(self, item: Item) -> bytes | None:
-        """Return the thumbnail, or ``None`` where it is missing."""
-        try:
-            return _place(self._thumbnails, item.digest, suffix=".jpg").read_bytes()
-        except FileNotFoundError:
-            return None
+        """Return the thumbnail, or ``None`` where it is missing or not whole."""
+        return _read_thumbnail(_place(self._thumbnails, item.digest, suffix=".jpg"))
+
+    def places(self, digest: str) -> tuple[Path, Path]:
+        """Return where the picture and the thumbnail of a content are kept, if they are."""
+        return _place(self._images, digest), _place(self._thumbnails, digest, suffix=".jpg")
+
+    def files(self) -> list[Path]:
+        """Return every file that is kept, half-written ones included."""
+        return sorted([*files_below(self._images), *files_below(self._thumbnails)])
+
+    def strays(self, files: Sequence[Path], digests: Collection[str]) -> list[Path]:
+        """Return those of the kept files that belong to none of the digests."""
+        known = {path for digest in digests for path in self.places(digest)}
+        return [path for path in files if path not in known]
 
     def forget(self, digests: Sequence[str]) -> None:
         """Delete picture and thumbnail of digests that no item has."""
         for digest in digests:
-            _place(self._images, digest).unlink(missing_ok=True)
-            _place(self._thumbnails, digest, suffix=".jpg").unlink(missing_ok=True)
+            for path in self.places(digest):
+                path.unlink(missing_ok=True)
 
     def _write(self, path: Path, data: bytes) -> None:
         if path.exists():
@@ -110,6 +122,15 @@ def thumbnail_bytes(image: Image.Image) -> bytes:
     buffer = io.BytesIO()
     small.save(buffer, "JPEG", quality=_THUMBNAIL_QUALITY)
     return buffer.getvalue()
+
+
+def _read_thumbnail(path: Path) -> bytes | None:
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    # It was not synced: a power loss may leave it empty or full of zeros.
+    return data if data.endswith(_END_OF_JPEG) else None
 
 
 def _place(folder: Path, digest: str, *, suffix: str = "") -> Path:

@@ -26,6 +26,14 @@ class Ranked:
 
 
 @dataclass(frozen=True, slots=True)
+class Ranking:
+    """Places in order, and how the index found them."""
+
+    places: list[Ranked]
+    plan: str
+
+
+@dataclass(frozen=True, slots=True)
 class After:
     """Where an earlier page ended."""
 
@@ -43,7 +51,7 @@ def rank_rows(
     count: int,
     allowed_N: IdArray | None,
     after: After | None,
-) -> list[Ranked]:
+) -> Ranking:
     """Return the first ``count`` places after ``after``; fewer only where no more exist.
 
     The index is asked for more candidates until all that belong into the answer are certain to be
@@ -56,15 +64,15 @@ def rank_rows(
     while True:
         fetch = min(fetch, max(live.index.count(), count))
         found = live.candidates(query_D, count=fetch, allowed_N=allowed_N)
-        complete = found.floor == -np.inf or not live.index.capabilities.exact
-        certain_K = found.scores_K > (-np.inf if complete else found.floor)
+        complete = found.floor == -np.inf
+        certain_K = found.scores_K > found.floor
         if after is not None:
             certain_K &= found.scores_K <= np.float32(after.score)
         rows_K, scores_K = found.row_ids_K[certain_K], found.scores_K[certain_K]
         if complete or len(rows_K) >= count:
             places = _ordered(store, rows_K, scores_K, count=count, after=after)
             if complete or len(places) >= count:
-                return places[:count]
+                return Ranking(places[:count], found.plan)
         fetch *= _GROWTH
 
 

@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import errno
+import json
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from core.errors import NotFoundError, StorageError, StorageFullError
+from index.items import encode_metadata
 
 DATABASE_NAME = "collection.sqlite3"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""2: metadata is stored without escapes, so that filters find fields whose name is not ASCII."""
+_READABLE_VERSIONS = (1, 2)
 _APPLICATION_ID = 0x53494748
 _PAGE_BYTES = 8192
 _BUSY_SECONDS = 30.0
+_LEAST_FREE_BYTES = 65_536
+_DAMAGED = (
+    "{path}: {error}; if the file is damaged, restore it from a backup, or move the folder away "
+    "and add the images again"
+)
 
 _TABLES = """
 CREATE TABLE state (
@@ -136,17 +146,36 @@ def storage_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        code = getattr(error, "sqlite_errorcode", None) or 0
-        if code & 0xFF == sqlite3.SQLITE_FULL:
-            raise _full(path, error) from error
-        raise StorageError(
-            f"{path}: {error}; if the file is damaged, restore it from a backup, or move the "
-            "folder away and add the images again"
-        ) from error
+        raise _storage_error(path, error) from error
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise StorageError(_DAMAGED.format(path=path, error=error)) from error
     except OSError as error:
         if error.errno in {errno.ENOSPC, errno.EDQUOT}:
             raise _full(path, error) from error
         raise StorageError(f"{path}: {error}") from error
+
+
+def _storage_error(path: Path, error: sqlite3.Error) -> StorageError:
+    code = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
+    failed = code in {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN}
+    # On a full disk SQLite cannot even make its shared memory, and calls that an I/O error.
+    if code == sqlite3.SQLITE_FULL or (failed and _is_full(path.parent)):
+        return _full(path, error)
+    if failed:
+        return StorageError(
+            f"{path}: {error}: the disk or its file system failed; the request was refused, send "
+            "it again when the disk works (the system's log tells more)"
+        )
+    if code == sqlite3.SQLITE_BUSY:
+        return StorageError(f"{path}: {error}: another program holds the database; end it first")
+    return StorageError(_DAMAGED.format(path=path, error=error))
+
+
+def _is_full(folder: Path) -> bool:
+    try:
+        return shutil.disk_usage(folder).free < _LEAST_FREE_BYTES
+    except OSError:
+        return False
 
 
 def _full(path: Path, error: Exception) -> StorageFullError:
@@ -158,7 +187,8 @@ def _full(path: Path, error: Exception) -> StorageFullError:
 def _create_or_check(connection: sqlite3.Connection, path: Path) -> None:
     empty = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0] == 0
     if not empty:
-        _check(connection, path)
+        if _check(connection, path) < FORMAT_VERSION:
+            _migrate(connection)
         return
     connection.execute("BEGIN IMMEDIATE")
     try:
@@ -180,13 +210,35 @@ def _knows_fts5(connection: sqlite3.Connection) -> bool:
     return bool(row[0])
 
 
-def _check(connection: sqlite3.Connection, path: Path) -> None:
+def _migrate(connection: sqlite3.Connection) -> None:
+    """Write the metadata of version 1 anew, all of it or nothing."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        # The full-text table holds the words of the metadata, not its JSON: it stays.
+        escaped = connection.execute(
+            "SELECT row_id, metadata FROM items WHERE instr(metadata, '\\u')"
+        ).fetchall()
+        connection.executemany(
+            "UPDATE items SET metadata = ? WHERE row_id = ?",
+            [(encode_metadata(json.loads(text)), row_id) for row_id, text in escaped],
+        )
+        connection.execute(f"PRAGMA user_version = {FORMAT_VERSION}")
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _check(connection: sqlite3.Connection, path: Path) -> int:
+    """Return the format version of a database that this release reads."""
     application = connection.execute("PRAGMA application_id").fetchone()[0]
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if application != _APPLICATION_ID:
         raise StorageError(f"{path} is a SQLite database, but not one of a gallery")
-    if version != FORMAT_VERSION:
+    if version not in _READABLE_VERSIONS:
         raise StorageError(
-            f"{path} has format version {version}; this release reads {FORMAT_VERSION}: "
+            f"{path} has format version {version}; this release reads up to {FORMAT_VERSION}: "
             "use the release that wrote it, or add the images to a new gallery"
         )
+    return int(version)

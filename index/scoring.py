@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -13,6 +14,8 @@ from core.types import FloatArray, IdArray
 
 _CHUNK_ROWS = 4096
 _FLOAT32_ROUNDOFF = 2.0**-24
+_FLOAT16_ROUNDOFF = 2.0**-11
+_FLOAT16_SUBNORMAL = 2.0**-25
 
 
 def exact_scores(
@@ -45,3 +48,12 @@ def score_error(dim: int) -> float:
     the error is at most gamma_D * sum |a_i b_i|, and the sum is at most 1 for unit vectors.
     """
     return (dim + 8) * _FLOAT32_ROUNDOFF
+
+
+def half_error(dim: int) -> float:
+    """Return a bound on what rounding the stored unit vector to float16 adds to that error.
+
+    Each component is off by its 2^-11th part, or by 2^-25 where it is subnormal; with sum
+    |a_i b_i| <= 1 and sum |a_i| <= sqrt(D) (Higham, section 2.1).
+    """
+    return _FLOAT16_ROUNDOFF + _FLOAT16_SUBNORMAL * math.sqrt(dim)

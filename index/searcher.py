@@ -16,13 +16,13 @@ import numpy as np
 from core.errors import StorageError
 from core.types import FloatArray, IdArray
 from index.cursor import Cursor, binding_of, check_cursor, decode_cursor, sketch_of, vector_key
-from index.filter_sql import SQLCondition, compile_filter
+from index.filter_sql import SQLCondition
 from index.filters import Filter, filter_json
-from index.items import Hit, Plan, SearchResult
+from index.items import Hit, SearchResult
 from index.keyword import FUSED_DEPTH, fuse, match_expression, rank_words
 from index.live import IndexLagsError, LiveIndex
 from index.query import Mode, Term, check_k
-from index.ranking import After, Ranked, rank_rows
+from index.ranking import After, Ranked, Ranking, rank_rows
 from index.store import StoreReader
 
 _REMEMBERED_VECTORS = 1024
@@ -61,7 +61,7 @@ class Searcher:
             QueryError: k, cursor or words that cannot be answered.
         """
         check_k(k)
-        condition = compile_filter(filter)
+        condition = self._store.condition(filter)
         expression = "" if mode == "vector" else match_expression(words)
         binding = binding_of([mode, expression, filter_json(filter)])
         previous = None if cursor is None else decode_cursor(cursor)
@@ -70,16 +70,18 @@ class Searcher:
             query_D = self._vectors.get(previous.vector_key, query_D)
         after = None if previous is None else After(previous.score, previous.id, previous.seen)
 
-        def answer() -> tuple[list[Ranked], tuple[Hit, ...]]:
+        def answer() -> tuple[Ranking, tuple[Hit, ...]]:
             if mode == "keyword":
                 places = rank_words(self._store, expression, condition, count=k + 1, after=after)
+                ranking = Ranking(places, "exact")
             elif mode == "hybrid":
-                places = self._fused(query_D, expression, condition, count=k + 1, after=after)
+                ranking = self._fused(query_D, expression, condition, count=k + 1, after=after)
             else:
-                places = self._by_vector(query_D, condition, count=k + 1, after=after)
-            return places, self._hits(places[:k])
+                ranking = self._by_vector(query_D, condition, count=k + 1, after=after)
+            return ranking, self._hits(ranking.places[:k])
 
-        places, hits = self._consistently(answer)
+        ranking, hits = self._consistently(answer)
+        places = ranking.places
         next_cursor = None
         if len(places) > k:
             key = "" if query_D is None else self._vectors.put(query_D)
@@ -91,11 +93,7 @@ class Searcher:
                 seen=k + (previous.seen if previous else 0),
                 vector_key=key,
             ).encode()
-        return SearchResult(hits, self._plan(mode), next_cursor)
-
-    def _plan(self, mode: Mode) -> Plan:
-        exact = mode == "keyword" or self._live.index.capabilities.exact
-        return "exact" if exact else "approximate"
+        return SearchResult(hits, ranking.plan, next_cursor)
 
     def _by_vector(
         self,
@@ -104,7 +102,7 @@ class Searcher:
         *,
         count: int,
         after: After | None,
-    ) -> list[Ranked]:
+    ) -> Ranking:
         assert query_D is not None
         allowed_N: IdArray | None = self._live.allowed(condition)
         return rank_rows(
@@ -119,10 +117,11 @@ class Searcher:
         *,
         count: int,
         after: After | None,
-    ) -> list[Ranked]:
+    ) -> Ranking:
         by_words = rank_words(self._store, expression, condition, count=FUSED_DEPTH, after=None)
         by_vector = self._by_vector(query_D, condition, count=FUSED_DEPTH, after=None)
-        return fuse([by_vector, by_words], count=count, after=after)
+        places = fuse([by_vector.places, by_words], count=count, after=after)
+        return Ranking(places, by_vector.plan)
 
     def _hits(self, places: Sequence[Ranked]) -> tuple[Hit, ...]:
         items = self._store.items_of_rows([place.row_id for place in places])
@@ -134,8 +133,8 @@ class Searcher:
         )
 
     def _consistently(
-        self, answer: Callable[[], tuple[list[Ranked], tuple[Hit, ...]]]
-    ) -> tuple[list[Ranked], tuple[Hit, ...]]:
+        self, answer: Callable[[], tuple[Ranking, tuple[Hit, ...]]]
+    ) -> tuple[Ranking, tuple[Hit, ...]]:
         """Answer at once; only where a write came in between, wait for it and answer again."""
         if not self._live.stale:
             with contextlib.suppress(IndexLagsError):

@@ -1,4 +1,4 @@
-"""Snapshots of the index: written beside the store, used only when their digest is on record.
+"""Snapshots of the index: its base, written beside the store, used only when on record.
 
 A snapshot saves reading every vector from the store at start-up and is never the truth: when it is
 missing, damaged or made for another encoder, the index is filled from the store instead.
@@ -15,12 +15,13 @@ from pathlib import Path
 
 import faiss
 
-from core.artifacts import fsync_path, sha256_file
+from core.artifacts import fsync_path, make_folder, sha256_file
 from core.errors import StorageError
 from index.changes import Outcome
+from index.faults import reach
 from index.schema import storage_errors
+from index.segmented_index import SegmentedIndex
 from index.store import StoreReader
-from index.vector_index import VectorIndex
 from index.writer import Writer
 
 logger = logging.getLogger(__name__)
@@ -45,25 +46,27 @@ def snapshot_folder(folder: Path) -> Path:
 
 
 def write_snapshot(
-    folder: Path, index: VectorIndex, writer: Writer, *, encoder_id: str
+    folder: Path, index: SegmentedIndex, writer: Writer, *, encoder_id: str
 ) -> SnapshotRow:
-    """Write the index to a new file, make it durable, then put it on record.
+    """Write the index to a new file, make it durable, put it on record, search in it.
 
     Raises:
         StorageFullError: the disk is full; the older snapshots are untouched.
         StorageError: the file cannot be written.
     """
     target_folder = snapshot_folder(folder)
-    name = f"index-{time.time_ns()}.faiss"
+    name = f"index-{time.time_ns()}.segment"
     temporary, target = target_folder / f".{name}.tmp", target_folder / name
     with storage_errors(target):
-        target_folder.mkdir(exist_ok=True)
+        make_folder(target_folder)
         try:
             index.snapshot(temporary)
+            reach("merge:built")
             fsync_path(temporary)
             digest, size = sha256_file(temporary), temporary.stat().st_size
             temporary.replace(target)
             fsync_path(target_folder)
+            reach("snapshot:renamed")
         finally:
             temporary.unlink(missing_ok=True)
     row_ids_N = index.row_ids()
@@ -76,29 +79,45 @@ def write_snapshot(
         encoder_id=encoder_id,
     )
     generation, kept = writer.do(record)
+    reach("merge:recorded")
+    index.adopt(target)
     sweep(folder, kept)
     return SnapshotRow(generation, name, digest, size)
 
 
-def restore_newest(folder: Path, store: StoreReader, index: VectorIndex, *, encoder_id: str) -> int:
-    """Fill the index from the newest snapshot whose bytes are the recorded ones.
+def restore_newest(
+    folder: Path, store: StoreReader, index: SegmentedIndex, *, encoder_id: str, after: int = 0
+) -> int:
+    """Give the index the newest base whose bytes are the recorded ones.
+
+    An empty index gets its rows as well; one that has rows keeps them (another process merged).
+
+    Args:
+        folder: of the gallery.
+        store: where the snapshots are recorded.
+        index: to fill.
+        encoder_id: of the collection.
+        after: only generations above this one.
 
     Returns:
-        The generation that was used, 0 if none was.
+        The generation that was used, ``after`` if none was.
     """
+    take = index.adopt if index.count() else index.restore
     for row in recorded(store, encoder_id=encoder_id):
+        if row.generation <= after:
+            break
         path = snapshot_folder(folder) / row.file
         if not _is_intact(path, row):
             reason = "missing or not the recorded bytes"
             logger.warning("snapshot refused", extra={"file": row.file, "reason": reason})
             continue
         try:
-            index.restore(path)
+            take(path)
         except StorageError as error:
             logger.warning("snapshot refused", extra={"file": row.file, "reason": str(error)})
             continue
         return row.generation
-    return 0
+    return after
 
 
 def recorded(store: StoreReader, *, encoder_id: str) -> list[SnapshotRow]:

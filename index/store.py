@@ -9,7 +9,6 @@ import json
 import queue
 import sqlite3
 import threading
-import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,10 +16,14 @@ from pathlib import Path
 
 import numpy as np
 
+from core.errors import StorageError
 from core.types import FloatArray, IdArray
-from index.filter_sql import EVERYTHING, SQLCondition
+from index.filter_sql import EVERYTHING, SQLCondition, compile_filter
+from index.filters import Filter
 from index.items import FileStamp, Item
+from index.row_sets import SelectedRows, read_row_set
 from index.schema import DATABASE_NAME, connect_reader, has_texts, storage_errors
+from index.stored_vectors import VectorBlock, read_vectors
 
 _ITEM_COLUMNS = "items.id, items.caption, items.metadata, items.digest, items.source"
 _ROWS_OF_A_READ = 8192
@@ -33,16 +36,6 @@ class KnownFile:
     stamp: FileStamp
     digest: str
     id: str
-
-
-@dataclass(frozen=True, slots=True)
-class VectorBlock:
-    """Some rows with their vectors; the damaged ones are named apart."""
-
-    row_ids_N: IdArray
-    vectors_ND: FloatArray
-    damaged: tuple[tuple[int, str], ...]
-    """Row id and item id of rows whose checksum or length is wrong."""
 
 
 class StoreReader:
@@ -59,9 +52,9 @@ class StoreReader:
         self.path = folder / DATABASE_NAME
         self._idle: queue.LifoQueue[sqlite3.Connection] = queue.LifoQueue()
         self._pinned = threading.local()
-        first = connect_reader(folder)
-        self.has_texts = has_texts(first)
-        self._idle.put(first)
+        self._idle.put(connect_reader(folder))
+        with self.connection() as connection:
+            self.has_texts = has_texts(connection)
 
     @contextmanager
     def connection(self) -> Iterator[sqlite3.Connection]:
@@ -88,6 +81,9 @@ class StoreReader:
     @contextmanager
     def frozen(self) -> Iterator[None]:
         """Let everything that this thread reads inside show one state of the database."""
+        if getattr(self._pinned, "connection", None) is not None:
+            yield
+            return
         with self.connection() as connection:
             connection.execute("BEGIN")
             self._pinned.connection = connection
@@ -95,7 +91,8 @@ class StoreReader:
                 yield
             finally:
                 self._pinned.connection = None
-                connection.execute("COMMIT")
+                # Not COMMIT: on a damaged database that fails, even where nothing was written.
+                connection.execute("ROLLBACK")
 
     def state(self) -> dict[str, str]:
         """Return the collection's own settings: encoder id, dimension, model."""
@@ -104,10 +101,25 @@ class StoreReader:
 
     def row_ids(self, condition: SQLCondition = EVERYTHING) -> IdArray:
         """Return the row ids that the condition selects, ascending."""
-        sql = f"SELECT row_id FROM items WHERE {condition.sql} ORDER BY row_id"  # noqa: S608
+        selected = SelectedRows(
+            f"SELECT row_id FROM items WHERE {condition.sql}",  # noqa: S608 - compiled
+            condition.parameters,
+        )
+        with self.frozen(), self.connection() as connection:
+            return read_row_set(connection, condition.rows or selected)
+
+    def indexed_fields(self) -> dict[str, str]:
+        """Return the indexed metadata fields with the tables of their values."""
         with self.connection() as connection:
-            rows = connection.execute(sql, condition.parameters)
-            return np.fromiter((row[0] for row in rows), np.int64)
+            known = connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'fields'")
+            if known.fetchone() is None:
+                return {}
+            rows = connection.execute("SELECT path, 'field_' || field_id FROM fields")
+            return dict(rows.fetchall())
+
+    def condition(self, filter: Filter | None) -> SQLCondition:
+        """Return the condition of a filter, which looks up the fields that are indexed."""
+        return compile_filter(filter, indexed={} if filter is None else self.indexed_fields())
 
     def ids_of_rows(self, row_ids_N: IdArray) -> dict[int, str]:
         """Return the item id of each row that exists."""
@@ -158,15 +170,10 @@ class StoreReader:
     def vectors(self, row_ids_N: IdArray, *, dim: int) -> Iterator[VectorBlock]:
         """Yield the vectors of the rows in blocks, each row checked against its checksum."""
         for start in range(0, len(row_ids_N), _ROWS_OF_A_READ):
-            wanted = json.dumps(row_ids_N[start : start + _ROWS_OF_A_READ].tolist())
+            chosen_N = row_ids_N[start : start + _ROWS_OF_A_READ]
             with self.connection() as connection:
-                rows = connection.execute(
-                    "SELECT items.row_id, items.id, vector, checksum FROM items "
-                    "LEFT JOIN vectors USING (row_id) "
-                    "WHERE items.row_id IN (SELECT value FROM json_each(?))",
-                    (wanted,),
-                ).fetchall()
-            yield _checked_block(rows, dim)
+                block = read_vectors(connection, chosen_N, dim=dim)
+            yield block
 
     def vectors_of_ids(self, ids: Sequence[str], *, dim: int) -> dict[str, FloatArray]:
         """Return the vectors of the items that exist and are whole, by their id."""
@@ -192,6 +199,29 @@ class StoreReader:
             )
             return {row[0]: KnownFile(FileStamp(*row[:3]), row[3], row[4]) for row in rows}
 
+    def items_of_digests(self, digests: Sequence[str]) -> list[Item]:
+        """Return the items that have one of these digests, in order of id."""
+        sql = (
+            f"SELECT {_ITEM_COLUMNS} FROM items "  # noqa: S608
+            "WHERE digest IN (SELECT value FROM json_each(?)) ORDER BY id"
+        )
+        with self.connection() as connection:
+            rows = connection.execute(sql, (json.dumps(list(digests)),))
+            return [_item(row) for row in rows]
+
+    def captions(self) -> list[str]:
+        """Return the captions of all items that have one, in order of their row."""
+        with self.connection() as connection:
+            rows = connection.execute(
+                "SELECT caption FROM items WHERE caption != '' ORDER BY row_id"
+            )
+            return [row[0] for row in rows]
+
+    def digests(self) -> set[str]:
+        """Return the digests of all items."""
+        with self.connection() as connection:
+            return {row[0] for row in connection.execute("SELECT digest FROM items")}
+
     def unreferenced(self, digests: Sequence[str]) -> list[str]:
         """Return the digests that no item has any more."""
         with self.connection() as connection:
@@ -211,18 +241,11 @@ class StoreReader:
 
 
 def _item(row: Sequence[str]) -> Item:
-    name, caption, metadata, digest, source = row
-    return Item(name, caption, json.loads(metadata), digest, source)
-
-
-def _checked_block(rows: list[tuple[int, str, bytes | None, int]], dim: int) -> VectorBlock:
-    good: list[tuple[int, bytes]] = []
-    damaged: list[tuple[int, str]] = []
-    for row_id, name, blob, checksum in rows:
-        if blob is not None and len(blob) == 4 * dim and zlib.crc32(blob) == checksum:
-            good.append((row_id, blob))
-        else:
-            damaged.append((row_id, name))
-    vectors_ND = np.frombuffer(b"".join(blob for _, blob in good), "<f4").reshape(-1, dim)
-    row_ids_N = np.array([row_id for row_id, _ in good], np.int64)
-    return VectorBlock(row_ids_N, vectors_ND.astype(np.float32), tuple(damaged))
+    name, caption, encoded, digest, source = row
+    try:
+        metadata = json.loads(encoded)
+    except ValueError as error:
+        raise StorageError(
+            f"the metadata of {name!r} is damaged: {error}; delete the item and add it again"
+        ) from error
+    return Item(name, caption, metadata, digest, source)

@@ -40,9 +40,12 @@ class Candidates:
     scores_K: FloatArray
     """Cosines from :func:`exact_scores`: the same for a row whatever else was asked."""
     floor: float
-    """Every row whose score is above ``floor`` is among the candidates (minus infinity: all)."""
+    """Every row whose score is above ``floor`` is among the candidates (minus infinity: all), as
+    far as the plan finds them. Asking for more candidates lowers it and changes nothing above."""
     unknown: int = 0
     """How many of the allowed row ids the index does not hold."""
+    plan: str = "exact"
+    """How they were found."""
 
 
 class VectorIndex(Protocol):
@@ -71,8 +74,8 @@ class VectorIndex(Protocol):
     ) -> list[Candidates]:
         """Return about ``count`` best rows (more or fewer) for each query, unordered.
 
-        ``allowed_N`` limits the search to these rows; ``None`` means all. An index that cannot
-        look at every allowed row reports the lowest score it returned as ``floor``.
+        ``allowed_N`` limits the search to these rows; ``None`` means all. Where fewer than
+        ``count`` rows are above ``floor``, asking for more finds more, as long as there are any.
         """
         ...
 

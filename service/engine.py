@@ -82,8 +82,7 @@ class Engine:
             "dimension": self.encoder.dim,
             "encoder_id": self.encoder.encoder_id,
             "model": self.encoder.name,
-            # Every search compares with every vector; a later index will say what it is.
-            "index": "flat",
+            "index": collection.index.plan.kind,
             "coverage": found / count if count else 1.0,
         }
 

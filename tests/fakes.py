@@ -43,11 +43,13 @@ class FakeEncoder:
         """Pretend to be the encoder of the given id."""
         self.encoder_id = encoder_id
         self.image_calls = 0
+        self.images_seen = 0
         self.text_calls = 0
 
     def encode_images(self, pixels_NSS3: PixelArray) -> FloatArray:
         """Return unit vectors whose first three coordinates are the centred mean colour."""
         self.image_calls += 1
+        self.images_seen += len(pixels_NSS3)
         colours_N3 = pixels_NSS3.reshape(len(pixels_NSS3), -1, 3).mean(axis=1)
         return np.stack([_colour_vector(colour) for colour in colours_N3])
 

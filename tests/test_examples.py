@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from core.pairs import Pair, find_images, read_pairs
+from core.pairs.folders import find_images
+from core.pairs.pair import Pair
+from core.pairs.reading import read_pairs
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 SOURCES = ("gallery/pairs.jsonl", "pairs/train.jsonl", "pairs/heldout.jsonl")

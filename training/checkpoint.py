@@ -2,6 +2,7 @@
 
     model.safetensors       every parameter and buffer by name
     optimiser.safetensors   the running means of AdamW, as ``<state>/<parameter>``
+    ema.safetensors         the moving average of the weights, where a run keeps one
     state.json              ``TrainingState``
     manifest.json           sha256 of each; written last, so a crash leaves no half checkpoint
 
@@ -22,44 +23,23 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 
 from core.artifacts import new_artifact, read_json, read_manifest, verify_files, write_json
 from core.config import from_mapping
 from core.errors import ArtifactError, ConflictError, TrainingError
 from core.types import JSONObject
+from training.sharding import part_of, whole
+from training.state import TrainingState
+from training.world import World
 
 KIND = "checkpoint"
 FORMAT_VERSION = 1
 WEIGHTS_NAME = "model.safetensors"
 OPTIMISER_NAME = "optimiser.safetensors"
+EMA_NAME = "ema.safetensors"
 STATE_NAME = "state.json"
 _FOLDER_PATTERN = re.compile(r"step-(\d{8})")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrainingState:
-    """Where a run stands after a step."""
-
-    step: int
-    """Optimiser steps done."""
-    epoch: int
-    """Epoch of the next batch, from 0."""
-    cursor: int
-    """Number of the next batch in that epoch."""
-    horizon: int
-    """Steps of the whole run: the learning rate depends on it."""
-    seed: int
-    """Seed of the run."""
-    data_fingerprint: str
-    """Digest of the training data."""
-    settings: dict[str, object]
-    """The settings on which updates depend, by dotted name."""
-    best_step: int = -1
-    """Step of the best evaluation so far; -1 before the first."""
-    best_value: float = 0.0
-    """Its value."""
-    best_metrics: dict[str, float] = dataclasses.field(default_factory=dict)
-    """All its metrics."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +52,8 @@ class Checkpoint:
     """Parameters and buffers by name."""
     optimiser: dict[str, Tensor]
     """Optimiser state as ``<state>/<parameter>``."""
+    ema: dict[str, Tensor]
+    """The moving average of the weights; empty where the run keeps none."""
     state: TrainingState
     """Where the run stood."""
 
@@ -94,19 +76,27 @@ def write_checkpoint(
     model: nn.Module,
     optimiser: torch.optim.Optimizer | None,
     state: TrainingState,
+    ema: Mapping[str, Tensor] | None = None,
+    world: World | None = None,
 ) -> None:
     """Write a checkpoint atomically; without ``optimiser`` it holds weights and state alone.
+
+    Every rank calls it, because each may hold a part of the tensors; the first one writes.
 
     Raises:
         TrainingError: the disk refused it; earlier checkpoints are untouched.
     """
-    if target.exists():
+    files = {WEIGHTS_NAME: _saved(model.state_dict())}
+    if optimiser is not None:
+        files[OPTIMISER_NAME] = _saved(optimiser_tensors(optimiser))
+    if ema:
+        files[EMA_NAME] = _saved(ema)
+    if target.exists() or (world is not None and not world.is_first):
         return
     try:
         with new_artifact(target, kind=KIND, format_version=FORMAT_VERSION) as folder:
-            save_file(_saved(model.state_dict()), folder / WEIGHTS_NAME)
-            if optimiser is not None:
-                save_file(_saved(optimiser_tensors(optimiser)), folder / OPTIMISER_NAME)
+            for name, tensors in files.items():
+                save_file(tensors, folder / name)
             write_json(folder / STATE_NAME, _state_json(state))
     except (OSError, SafetensorError) as error:
         raise TrainingError(
@@ -128,11 +118,13 @@ def read_checkpoint(folder: Path) -> Checkpoint:
     state = from_mapping(TrainingState, fields, where=str(folder / STATE_NAME))
     try:
         weights = load_file(folder / WEIGHTS_NAME)
-        optimiser_path = folder / OPTIMISER_NAME
-        optimiser = load_file(optimiser_path) if optimiser_path.exists() else {}
+        optimiser, ema = (
+            load_file(folder / name) if (folder / name).exists() else {}
+            for name in (OPTIMISER_NAME, EMA_NAME)
+        )
     except (OSError, SafetensorError) as error:
         raise ArtifactError(f"{folder} cannot be read: {error}") from error
-    return Checkpoint(folder, weights, optimiser, state)
+    return Checkpoint(folder, weights, optimiser, ema, state)
 
 
 def restore_weights(model: nn.Module, checkpoint: Checkpoint) -> None:
@@ -150,7 +142,9 @@ def restore_weights(model: nn.Module, checkpoint: Checkpoint) -> None:
                 f"{found.get(name, 'none')} there and {expected.get(name, 'none')} in this model; "
                 "use the recipe of that run, or another --out"
             )
-    model.load_state_dict(checkpoint.weights)
+    with torch.no_grad():
+        for name, value in model.state_dict().items():
+            value.copy_(part_of(checkpoint.weights[name], like=value))
 
 
 def restore_optimiser(optimiser: torch.optim.Optimizer, checkpoint: Checkpoint) -> None:
@@ -175,33 +169,6 @@ def restore_optimiser(optimiser: torch.optim.Optimizer, checkpoint: Checkpoint) 
         raise ConflictError(
             f"{checkpoint.folder} trains {min(tables)}, which this run does not; "
             "use the recipe of that run"
-        )
-
-
-def refuse_other_run(found: TrainingState, wanted: TrainingState, *, folder: Path) -> None:
-    """Refuse to resume with other data, another length, or other settings.
-
-    Raises:
-        ConflictError: something differs on which the updates depend; the message names it.
-    """
-    if found.data_fingerprint != wanted.data_fingerprint:
-        raise ConflictError(
-            f"{folder} was trained on other data: its fingerprint is "
-            f"{found.data_fingerprint[:12]}, that of the data given is "
-            f"{wanted.data_fingerprint[:12]}; give the same pairs, or "
-            "another --out"
-        )
-    for name in sorted(found.settings.keys() | wanted.settings.keys()):
-        before, now = found.settings.get(name), wanted.settings.get(name)
-        if before != now:
-            raise ConflictError(
-                f"{folder} was trained with {name} = {before!r}, now it is {now!r}; "
-                "use the recipe of that run, or another --out"
-            )
-    if found.horizon != wanted.horizon:
-        raise ConflictError(
-            f"{folder} belongs to a run of {found.horizon} steps, this one has {wanted.horizon}; "
-            "its learning rates would differ. Use the recipe of that run, or another --out"
         )
 
 
@@ -242,12 +209,14 @@ def _laid_out_like(parameter: Tensor, value: Tensor) -> Tensor:
     """
     if value.shape != parameter.shape:
         return value.to(parameter.device)
+    if isinstance(parameter, DTensor):
+        return part_of(value, like=parameter)
     return torch.empty_like(parameter, requires_grad=False).copy_(value)
 
 
 def _saved(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     # A clone has storage of its own: tied weights would make safetensors refuse.
-    return {name: value.detach().cpu().clone().contiguous() for name, value in tensors.items()}
+    return {name: whole(value).cpu().clone().contiguous() for name, value in tensors.items()}
 
 
 def _state_json(state: TrainingState) -> JSONObject:

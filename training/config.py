@@ -3,54 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 from core.config import from_mapping, read_toml, with_overrides
+from core.errors import ConfigError
 from core.types import JSONObject, JSONValue
-from training.augmentation import AugmentationConfig
-from training.open_clip_model import ModelConfig
+from training.data.config import DataConfig
+from training.data.heldout import BestMetric
+from training.devices import Device
+from training.early_stopping import EarlyStoppingConfig
+from training.logs.sink import LoggerName, TrackingConfig
+from training.losses.config import LossConfig
 from training.optimiser import OptimiserConfig
-from training.ranges import check_positive, check_range
+from training.ranges import check_range
 from training.schedule import ScheduleConfig
-
-Device = Literal["auto", "cpu", "cuda"]
-TrainingPrecision = Literal["float32", "bfloat16"]
-BestMetric = Literal["mrr", "hit@1", "hit@5", "hit@10"]
-CacheKind = Literal["auto", "memory", "disk", "off"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DataConfig:
-    """How pairs become batches."""
-
-    batch_size: int = 256
-    """Pairs per step, which is also the number of negatives plus one; as many as memory takes."""
-    drop_last: bool = True
-    """Leave out the last, smaller batch of an epoch: fewer negatives change the loss's scale."""
-    image_column: str = ""
-    """Column of the image path in CSV and TSV; empty tries the usual names."""
-    caption_column: str = ""
-    """Column of the caption in CSV and TSV; empty tries the usual names."""
-    workers: int = 1
-    """Threads that prepare batches ahead; changes the speed, never the result."""
-    cache: CacheKind = "auto"
-    """Where decoded pictures are kept; ``auto`` is memory up to the limit, else off."""
-    cache_limit_mb: float = 2048
-    """Most memory or disk for decoded pictures, in MB (10^6 bytes)."""
-    decode_margin: float = 1.15
-    """Side of a decoded picture over the model's: a random crop of it still has enough pixels."""
-    augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
-    """Random changes of the pictures."""
-
-    def __post_init__(self) -> None:
-        """Refuse sizes that cannot be."""
-        check_range("data.batch_size", self.batch_size, low=2)
-        check_range("data.workers", self.workers, low=0, high=256)
-        check_positive("data.cache_limit_mb", self.cache_limit_mb)
-        check_range("data.decode_margin", self.decode_margin, low=1, high=4)
+from training.step import TrainingPrecision
+from training.towers.config import TowersConfig
+from training.towers.open_clip_model import ModelConfig
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +34,18 @@ class RunConfig:
     """``auto`` takes a CUDA device where there is one."""
     precision: TrainingPrecision = "float32"
     """Of the towers; weights and loss stay float32. ``bfloat16`` halves memory on a GPU."""
+    chunk_size: int = 0
+    """Pairs of a batch that go through the towers at once; 0: all. Smaller chunks take less memory
+    and give the same gradients."""
+    graph_memory_mb: float = 0
+    """Memory for graphs of chunks that need not be computed twice, in MB (10^6 bytes); 0: on CUDA
+    half of what is free, on a CPU one chunk."""
+    compile: bool = False
+    """Train through ``torch.compile``: for GPUs; on a CPU it gains nothing. The first steps build
+    the towers, which takes a minute or two. Not with ``shard``."""
+    shard: bool = False
+    """With several processes: split weights and optimiser state over them (FSDP2) instead of a copy
+    on each; for models that do not fit on one device. Not with ``float16``."""
     threads: int = 0
     """CPU threads of torch; 0 leaves its default. Another number may change the last bits."""
     log_every_steps: int = 10
@@ -76,17 +59,37 @@ class RunConfig:
     keep_checkpoints: int = 2
     """Newest checkpoints that stay on disk, besides the best weights."""
     best_metric: BestMetric = "mrr"
-    """Mean over both directions that decides which weights are best; MRR moves most smoothly."""
+    """What decides which weights are best: a mean over both directions, of which MRR moves most
+    smoothly, or the accuracy on the labels of the held-out pairs."""
+    zero_shot_templates: tuple[str, ...] = ("imagenet7",)
+    """Prompts of the classes of labelled held-out pairs: the name of a template set, or texts with
+    ``{}``."""
+    early_stopping: EarlyStoppingConfig = field(default_factory=EarlyStoppingConfig)
+    """When a run ends before its horizon."""
+    loggers: tuple[LoggerName, ...] = ()
+    """Services besides ``metrics.jsonl`` and TensorBoard: ``wandb``, ``mlflow``."""
+    tracking: TrackingConfig = field(default_factory=TrackingConfig)
+    """How the run shows in those services."""
+    ema_decay: float = 0.0
+    """Decay per step of a moving average of the weights, which is then what is evaluated, kept as
+    the best and exported; 0.999 averages about 1,000 steps, 0 is off."""
 
     def __post_init__(self) -> None:
         """Refuse negative intervals and counts."""
         check_range("run.seed", self.seed, low=0)
+        if self.shard and self.precision == "float16":
+            raise ConfigError("run.shard cannot be used with run.precision = float16; use bfloat16")
+        if self.shard and self.compile:
+            raise ConfigError("run.shard cannot be used with run.compile; switch one of them off")
+        check_range("run.chunk_size", self.chunk_size, low=0)
+        check_range("run.graph_memory_mb", self.graph_memory_mb, low=0)
         check_range("run.threads", self.threads, low=0, high=1024)
         check_range("run.log_every_steps", self.log_every_steps, low=1)
         check_range("run.evaluate_every_steps", self.evaluate_every_steps, low=0)
         check_range("run.evaluate_batch", self.evaluate_batch, low=1)
         check_range("run.checkpoint_every_steps", self.checkpoint_every_steps, low=0)
         check_range("run.keep_checkpoints", self.keep_checkpoints, low=1)
+        check_range("run.ema_decay", self.ema_decay, low=0, high=0.999999)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +100,10 @@ class TrainConfig:
     """Pairs to batches."""
     model: ModelConfig = field(default_factory=ModelConfig)
     """Which towers, and from which weights."""
+    towers: TowersConfig = field(default_factory=TowersConfig)
+    """What of each tower is trained."""
+    loss: LossConfig = field(default_factory=LossConfig)
+    """What is minimised."""
     optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
     """How weights move."""
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
@@ -111,12 +118,20 @@ FREE_SETTINGS = frozenset(
         "data.cache",
         "data.cache_limit_mb",
         "run.device",
+        "run.graph_memory_mb",
+        "run.shard",
         "run.threads",
         "run.log_every_steps",
         "run.evaluate_every_steps",
         "run.evaluate_batch",
         "run.checkpoint_every_steps",
         "run.keep_checkpoints",
+        "run.early_stopping",
+        "run.loggers",
+        "run.tracking",
+        "data.image_root",
+        "towers.image.gradient_checkpointing",
+        "towers.text.gradient_checkpointing",
     }
 )
 """Settings that a resumed run may change, because no update depends on them."""
@@ -141,11 +156,21 @@ def to_json(config: TrainConfig) -> JSONObject:
 
 def update_settings(config: TrainConfig) -> JSONObject:
     """Return the settings on which the updates depend, flat, under their dotted names."""
-    flat: JSONObject = {}
-    for section, table in to_json(config).items():
-        assert isinstance(table, dict)
-        flat.update({f"{section}.{key}": value for key, value in table.items()})
-    return {name: value for name, value in flat.items() if name not in FREE_SETTINGS}
+    flat = dict(_flattened(to_json(config), prefix=""))
+    return {
+        name: value
+        for name, value in flat.items()
+        if not any(name == free or name.startswith(f"{free}.") for free in FREE_SETTINGS)
+    }
+
+
+def _flattened(table: JSONObject, *, prefix: str) -> Iterator[tuple[str, JSONValue]]:
+    for key, value in table.items():
+        # An architecture is one value: its tables are not settings of ours.
+        if isinstance(value, dict) and key != "architecture":
+            yield from _flattened(value, prefix=f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
 
 
 def _json_value(value: object) -> JSONValue:

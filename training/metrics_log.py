@@ -1,70 +1,92 @@
-"""What a run measured: one JSON object a line, and TensorBoard where it is installed."""
+"""What a run measured: every line goes to all sinks of its log."""
 
 from __future__ import annotations
 
-import json
-import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import TracebackType
+from typing import Self
 
-from core.artifacts import write_atomic
+from training.logs.json_lines import JsonLines
+from training.logs.mlflow_tracking import MlflowTracking
+from training.logs.sink import LoggerName, LogSink, TrackingConfig
+from training.logs.tensorboard import TensorBoard
+from training.logs.tracked_runs import TrackedRuns
+from training.logs.weights_and_biases import WeightsAndBiases
 
-if TYPE_CHECKING:
-    from torch.utils.tensorboard import SummaryWriter
-
-logger = logging.getLogger(__name__)
-
-METRICS_NAME = "metrics.jsonl"
+_OpenService = Callable[[Path, TrackedRuns, TrackingConfig, Mapping[str, object]], LogSink]
+_SERVICES: Mapping[LoggerName, _OpenService] = {
+    "wandb": WeightsAndBiases,
+    "mlflow": MlflowTracking,
+}
 
 
 class MetricsLog:
-    """Appends lines to ``metrics.jsonl`` and scalars to ``tensorboard/`` of a run's folder."""
+    """Writes ``metrics.jsonl`` and ``tensorboard/``, and reports to services that were asked for.
 
-    def __init__(self, folder: Path, *, first_step: int = 0) -> None:
-        """Open the log; lines of ``first_step`` and later, left by a killed run, are dropped."""
-        self._path = folder / METRICS_NAME
-        _drop_from(self._path, first_step)
-        self._file = self._path.open("a", encoding="utf-8")
-        self._board = _summary_writer(folder / "tensorboard", first_step)
+    Used with ``with``, it tells the services whether an error ended the run.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        first_step: int = 0,
+        loggers: Sequence[LoggerName] = (),
+        tracking: TrackingConfig | None = None,
+        settings: Mapping[str, object] | None = None,
+    ) -> None:
+        """Open all sinks; lines after ``first_step``, left by a killed run, are dropped.
+
+        Args:
+            folder: of the run.
+            first_step: of the checkpoint that is resumed; 0 for a new run.
+            loggers: services besides the files.
+            tracking: how the run shows there.
+            settings: resolved settings of the run by dotted name, shown there.
+
+        Raises:
+            ConfigError: the package of a service is not installed.
+            TrainingError: a service cannot be reached or refuses the run.
+        """
+        self._sinks: list[LogSink] = []
+        tracked = TrackedRuns(folder, resumed=first_step > 0)
+        with ExitStack() as opened:
+            self._open(opened, JsonLines(folder, first_step=first_step))
+            self._open(opened, TensorBoard(folder, first_step=first_step))
+            for name in dict.fromkeys(loggers):
+                open_service = _SERVICES[name]
+                sink = open_service(folder, tracked, tracking or TrackingConfig(), settings or {})
+                self._open(opened, sink)
+            # All are open: from here on close() is what closes them.
+            opened.pop_all()
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close all sinks."""
+        self.close(failed=error is not None)
 
     def write(self, kind: str, *, step: int, values: Mapping[str, float]) -> None:
-        """Append one line: ``kind`` (``train`` or ``heldout``), the step, and the values."""
-        line = json.dumps({"kind": kind, "step": step, **values}, allow_nan=False)
-        self._file.write(line + "\n")
-        self._file.flush()
-        if self._board is not None:
-            for name, value in values.items():
-                self._board.add_scalar(f"{kind}/{name}", value, step)
+        """Write one line to all sinks: ``kind`` (``train`` or ``heldout``), step, finite values."""
+        for sink in self._sinks:
+            sink.write(kind, step=step, values=values)
 
-    def close(self) -> None:
-        """Flush and close both files."""
-        self._file.close()
-        if self._board is not None:
-            self._board.close()
+    def close(self, *, failed: bool = False) -> None:
+        """Flush and close all sinks."""
+        with ExitStack() as stack:
+            for sink in self._sinks:
+                stack.callback(partial(sink.close, failed=failed))
 
-
-def _drop_from(path: Path, first_step: int) -> None:
-    if not path.exists():
-        return
-    kept = [
-        line for line in path.read_text(encoding="utf-8").splitlines() if _before(line, first_step)
-    ]
-    write_atomic(path, "".join(f"{line}\n" for line in kept).encode())
-
-
-def _before(line: str, first_step: int) -> bool:
-    try:
-        return int(json.loads(line)["step"]) <= first_step
-    except (ValueError, KeyError, TypeError):
-        # A line that a crash cut short.
-        return False
-
-
-def _summary_writer(folder: Path, first_step: int) -> SummaryWriter | None:
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError:
-        logger.info("tensorboard is not installed; metrics go to metrics.jsonl alone")
-        return None
-    return SummaryWriter(str(folder), purge_step=first_step + 1 if first_step else None)
+    def _open(self, opened: ExitStack, sink: LogSink) -> None:
+        self._sinks.append(sink)
+        opened.callback(partial(sink.close, failed=True))

@@ -1,8 +1,8 @@
-"""AdamW with the parameter groups of contrastive training."""
+"""AdamW with the parameter groups of contrastive training: decayed or not, each with its rate."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -10,8 +10,28 @@ from torch import Tensor, nn
 
 from core.errors import TrainingError
 from training.ranges import check_positive, check_range
+from training.towers.config import TowerConfig, TowersConfig
+from training.towers.parts import Tower, tower_parts
 
-NO_DECAY_NAMES = ("logit_scale", "logit_bias", "positional_embedding", "class_embedding")
+NO_DECAY_NAMES = frozenset(
+    {
+        "logit_scale",
+        "logit_bias",
+        "head_scale",
+        "positional_embedding",
+        "class_embedding",
+        "cls_emb",
+        "pos_embed",
+        "cls_token",
+        "reg_token",
+        "dist_token",
+        "position_embeddings",
+        "relative_attention_bias",
+        "relative_position_bias_table",
+    }
+)
+"""Parameters that are scales, offsets or places whatever their shape: open_clip's names, timm's,
+then those of Hugging Face."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,53 +69,97 @@ def is_decayed(name: str, parameter: Tensor) -> bool:
     """
     if parameter.ndim < 2:  # noqa: PLR2004 - the number of axes of a matrix
         return False
-    return not any(part in name for part in NO_DECAY_NAMES)
+    return NO_DECAY_NAMES.isdisjoint(name.split("."))
+
+
+def learning_rate_scales(model: nn.Module, towers: TowersConfig) -> dict[str, float]:
+    """Return, for every parameter, the factor on the run's learning rate.
+
+    In a tower of n layers and a projection, with scale s and decay d, the projection has s, the
+    last layer s d, the stem s d^n; without a projection the last layer has s. What belongs to no
+    tower has 1.
+
+    Source: Bao et al. 2021 (BEiT), arXiv:2106.08254, appendix, layer-wise decay.
+    """
+    parts = tower_parts(model)
+    scales = dict.fromkeys(parts.rest, 1.0)
+    for name, config in towers.items():
+        if name in parts.towers:
+            scales |= _tower_scales(parts.towers[name], config)
+        elif config.learning_rate_scale != 1 or config.layer_decay != 1:
+            parts.tower(name)
+    return scales
 
 
 def parameter_groups(
-    named_parameters: Iterable[tuple[str, nn.Parameter]], *, weight_decay: float
+    named_parameters: Iterable[tuple[str, nn.Parameter]],
+    *,
+    weight_decay: float,
+    scales: Mapping[str, float] | None = None,
 ) -> list[dict[str, object]]:
-    """Split the trainable parameters into a decayed and an undecayed group.
+    """Split the trainable parameters by decay and by learning-rate scale (1 if not named).
 
-    Each group carries ``param_names`` in the order of its parameters, for checkpoints.
+    Each group carries ``param_names`` in the order of its parameters, for checkpoints, and its
+    ``learning_rate_scale``. Layers with the same of both share a group: fewer, larger updates.
 
     Raises:
         TrainingError: nothing is trainable.
     """
-    trainable = [(name, value) for name, value in named_parameters if value.requires_grad]
-    if not trainable:
+    scales = scales or {}
+    groups: dict[tuple[float, bool], dict[str, nn.Parameter]] = {}
+    for name, value in named_parameters:
+        if value.requires_grad:
+            key = (scales.get(name, 1.0), is_decayed(name, value))
+            groups.setdefault(key, {})[name] = value
+    if not groups:
         raise TrainingError("the model has no trainable parameter; unlock at least one tower")
-    groups: list[dict[str, object]] = []
-    for decayed in (True, False):
-        chosen = [(name, value) for name, value in trainable if is_decayed(name, value) == decayed]
-        if chosen:
-            groups.append(
-                {
-                    "params": [value for _, value in chosen],
-                    "param_names": [name for name, _ in chosen],
-                    "weight_decay": weight_decay if decayed else 0.0,
-                }
-            )
-    return groups
+    return [
+        {
+            "params": list(groups[key].values()),
+            "param_names": list(groups[key]),
+            "weight_decay": weight_decay if key[1] else 0.0,
+            "learning_rate_scale": key[0],
+        }
+        for key in sorted(groups, reverse=True)
+    ]
 
 
-def build_optimiser(model: nn.Module, config: OptimiserConfig) -> torch.optim.AdamW:
+def build_optimiser(
+    model: nn.Module, config: OptimiserConfig, towers: TowersConfig | None = None
+) -> torch.optim.AdamW:
     """Return AdamW over the trainable parameters of ``model``.
 
     Raises:
         TrainingError: nothing is trainable.
+        ConfigError: a tower has its own learning rate, and the model's towers cannot be told.
     """
-    groups = parameter_groups(model.named_parameters(), weight_decay=config.weight_decay)
-    return torch.optim.AdamW(
+    groups = parameter_groups(
+        model.named_parameters(),
+        weight_decay=config.weight_decay,
+        scales=learning_rate_scales(model, towers or TowersConfig()),
+    )
+    optimiser = torch.optim.AdamW(
         groups,
         lr=config.learning_rate,
         betas=(config.beta1, config.beta2),
         eps=config.eps,
         fused=True,
     )
+    set_learning_rate(optimiser, config.learning_rate)
+    return optimiser
 
 
 def set_learning_rate(optimiser: torch.optim.Optimizer, learning_rate: float) -> None:
-    """Give every parameter group the learning rate of the coming step."""
+    """Give every parameter group the learning rate of the coming step, times its own scale."""
     for group in optimiser.param_groups:
-        group["lr"] = learning_rate
+        # A plain float: checkpoints of NumPy scalars cannot be loaded without pickle.
+        group["lr"] = float(learning_rate) * group.get("learning_rate_scale", 1.0)
+
+
+def _tower_scales(tower: Tower, config: TowerConfig) -> dict[str, float]:
+    steps = [*tower.layers, *([tower.projection] if tower.projection else [])]
+    return {
+        name: config.learning_rate_scale * config.layer_decay ** (len(steps) - number)
+        for number, layer in enumerate(steps, start=1)
+        for name in layer
+    }

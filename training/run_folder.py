@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from core.errors import ConflictError, TrainingError
 from training.checkpoint import (
     Checkpoint,
-    TrainingState,
     checkpoint_folder,
     drop_checkpoints,
     list_checkpoints,
     prune_checkpoints,
     read_checkpoint,
-    refuse_other_run,
     write_checkpoint,
 )
+from training.state import TrainingState, refuse_other_run
+from training.world import World
 
 
 class RunFolder:
     """Keeps the newest checkpoints and the best weights of one run."""
 
-    def __init__(self, path: Path, *, keep: int) -> None:
+    def __init__(self, path: Path, *, keep: int, world: World | None = None) -> None:
         """Name the folder; nothing is written yet."""
+        self._world = world or World.single()
         self.path = path
         self._checkpoints, self._best = path / "checkpoints", path / "best"
         self._keep = keep
@@ -45,6 +47,8 @@ class RunFolder:
             raise ConflictError(
                 f"{self.path} holds a run already; go on with --resume or choose another --out"
             )
+        # No rank writes before all have looked.
+        self._world.barrier()
         self.path.mkdir(parents=True, exist_ok=True)
         checkpoint = read_checkpoint(existing[-1]) if resume else None
         done = 0
@@ -52,16 +56,22 @@ class RunFolder:
             refuse_other_run(checkpoint.state, state, folder=checkpoint.folder)
             done = checkpoint.state.step
         # Best weights that a crash left behind, later than the checkpoint or of a dead run.
-        drop_checkpoints(self._best, keep=lambda step: 0 < step <= done)
+        if self._world.is_first:
+            drop_checkpoints(self._best, keep=lambda step: 0 < step <= done)
         return checkpoint
 
     def write_best(self, model: nn.Module, state: TrainingState) -> None:
         """Keep the weights as the best so far, beside the former best."""
         target = checkpoint_folder(self._best, state.step)
-        write_checkpoint(target, model=model, optimiser=None, state=state)
+        write_checkpoint(target, model=model, optimiser=None, state=state, world=self._world)
 
     def write(
-        self, model: nn.Module, optimiser: torch.optim.Optimizer, state: TrainingState
+        self,
+        model: nn.Module,
+        optimiser: torch.optim.Optimizer,
+        state: TrainingState,
+        *,
+        ema: Mapping[str, Tensor] | None = None,
     ) -> None:
         """Write a checkpoint and delete what is not needed any more.
 
@@ -69,7 +79,11 @@ class RunFolder:
             TrainingError: the disk refused it; earlier checkpoints are untouched.
         """
         target = checkpoint_folder(self._checkpoints, state.step)
-        write_checkpoint(target, model=model, optimiser=optimiser, state=state)
+        write_checkpoint(
+            target, model=model, optimiser=optimiser, state=state, ema=ema, world=self._world
+        )
+        if not self._world.is_first:
+            return
         prune_checkpoints(self._checkpoints, keep=self._keep)
         # Only now: until this checkpoint was there, a resume would have needed the former best.
         drop_checkpoints(self._best, keep=lambda step: step == state.best_step)

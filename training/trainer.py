@@ -2,58 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 from torch import nn
 
-from core.errors import TrainingError
-from core.progress import Progress, ProgressFactory, silent
+from core.errors import ConfigError, TrainingError
+from core.progress import ProgressFactory, silent
 from core.types import IdArray
-from training.batches import MIN_BATCH, Batch, BatchPlan, TrainingData
-from training.checkpoint import TrainingState, restore_optimiser, restore_weights
-from training.config import Device, TrainConfig, update_settings
-from training.dual_encoder import as_dual_encoder
-from training.heldout import HeldOut, evaluate
+from training.backward import Chunking
+from training.config import TrainConfig, update_settings
+from training.data.batches import MIN_BATCH, Batch, BatchPlan, TrainingData
+from training.data.ordering import Ordering
+from training.data.prefetch import prefetched
+from training.devices import choose_device, graph_memory_bytes
 from training.interrupt import InterruptGuard
-from training.meter import Meter
-from training.metrics_log import MetricsLog
+from training.judge import Judge
+from training.keeper import Keeper
+from training.losses.contrastive import ContrastiveLoss
 from training.optimiser import build_optimiser
-from training.prefetch import prefetched
 from training.run_folder import RunFolder
+from training.run_record import RunStatus
+from training.run_values import RunData, RunResult
 from training.schedule import learning_rate_at, total_steps
-from training.step import Stepper, StepResult
-
-
-@dataclass(frozen=True, slots=True)
-class RunData:
-    """What a run trains on and is judged by."""
-
-    train: TrainingData
-    """Pairs to learn from."""
-    heldout: HeldOut | None = None
-    """Pairs to judge by; without them the newest weights count as the best."""
-
-
-@dataclass(frozen=True, slots=True)
-class RunResult:
-    """How a run ended."""
-
-    steps: int
-    """Optimiser steps done, those before a resume included."""
-    horizon: int
-    """Steps of the whole run."""
-    interrupted: bool
-    """Whether Ctrl-C ended it; ``fit(resume=True)`` goes on."""
-    last: Path
-    """The newest checkpoint."""
-    best: Path
-    """The best weights (a checkpoint without optimiser), else the newest checkpoint."""
-    metrics: dict[str, float]
-    """The best evaluation; empty without held-out pairs."""
+from training.session import Session
+from training.sharding import shard
+from training.state import TrainingState
+from training.step import StepConfig, Stepper, StepResult
+from training.towers.batch_norm import has_batch_norm
+from training.towers.computed import FeatureTowers
+from training.towers.dual_encoder import as_dual_encoder
+from training.towers.forward import TwoTowers
+from training.towers.resolution import image_size_at
+from training.world import World
 
 
 class Trainer:
@@ -66,34 +49,31 @@ class Trainer:
         config: TrainConfig,
         folder: Path,
         progress: ProgressFactory = silent,
+        *,
+        world: World | None = None,
     ) -> None:
         """Check the model and the data, and move the model to its device.
+
+        Every process of ``world`` makes a trainer with the same arguments.
 
         Raises:
             TrainingError: the model breaks the contract of ``DualEncoder``, or CUDA is missing.
             PairsError: fewer than two training pairs.
-            ConfigError: a batch larger than the data.
+            ConfigError: a batch larger than the data, or one that the processes cannot share.
         """
-        self._config, self._progress = config, progress
-        self._folder = RunFolder(folder, keep=config.run.keep_checkpoints)
-        self._data = data
-        self._plan = BatchPlan(
-            num_pairs=len(data.train),
-            batch_size=config.data.batch_size,
-            seed=config.run.seed,
-            drop_last=config.data.drop_last,
-        )
+        self._world = world or World.single()
+        self._config, self._data = config, data
+        self._progress = progress if self._world.is_first else silent
+        self._folder = folder
+        self._plan = plan_of(data.train, config, self._world)
         self._device = choose_device(config.run.device)
-        self._model = as_dual_encoder(model).to(self._device)
-        self._optimiser = build_optimiser(self._model, config.optimiser)
-        self._stepper = Stepper(
-            self._model,
-            self._optimiser,
-            device=self._device,
-            seed=config.run.seed,
-            max_grad_norm=config.optimiser.max_grad_norm,
-            autocast=config.run.precision == "bfloat16",
-        )
+        self._towers = self._make_towers(model, data)
+        optimiser = build_optimiser(self._towers.model, config.optimiser, config.towers)
+        self._stepper = self._make_stepper(optimiser)
+        judge = Judge(data, config.run, device=self._device)
+        kept = RunFolder(folder, keep=config.run.keep_checkpoints, world=self._world)
+        self._keeper = Keeper(self._towers, optimiser, judge, kept, config.run)
+        self._kept, self._judge = kept, judge
         self._state = TrainingState(
             step=0,
             epoch=0,
@@ -115,54 +95,121 @@ class Trainer:
         """
         if self._config.run.threads:
             torch.set_num_threads(self._config.run.threads)
-        checkpoint = self._folder.enter(self._state, resume=resume)
-        if checkpoint is not None:
-            restore_weights(self._model, checkpoint)
-            restore_optimiser(self._optimiser, checkpoint)
-            self._state = checkpoint.state
-        log = MetricsLog(self._folder.path, first_step=self._state.step)
-        try:
-            with InterruptGuard() as guard, self._bar() as bar:
-                self._train(guard, bar, log)
-        finally:
-            log.close()
+        self._state = self._keeper.enter(self._state, resume=resume)
+        if self._state.grad_scaler:
+            self._stepper.scaler.load_state_dict(dict(self._state.grad_scaler))
+        session = Session(
+            self._folder,
+            self._config,
+            self._state,
+            device=self._device,
+            world=self._world,
+            progress=self._progress,
+        )
+        with InterruptGuard() as guard, session:
+            try:
+                self._train(guard, session)
+            except OSError as error:
+                raise TrainingError(
+                    f"{self._folder} cannot be written: {error}; checkpoints so far are "
+                    "intact. Make room, then go on with --resume"
+                ) from error
+            session.status = self._status()
+        # The first rank may still be writing.
+        self._world.barrier()
         return self._result()
 
-    def _train(self, guard: InterruptGuard, bar: Progress, log: MetricsLog) -> None:
-        self._model.train()
-        meter = Meter()
+    def _make_towers(self, model: nn.Module, data: RunData) -> TwoTowers:
+        config = self._config.run
+        towers = FeatureTowers(
+            as_dual_encoder(model).to(self._device),
+            data.preprocessing,
+            computed=data.computed,
+            compile_towers=config.compile,
+        )
+        if config.chunk_size or self._world.size > 1:
+            refuse_batch_statistics(towers.model)
+        if config.shard and self._world.size > 1:
+            shard(towers, self._world, device=self._device)
+        return towers
+
+    def _make_stepper(self, optimiser: torch.optim.Optimizer) -> Stepper:
+        run = self._config.run
+        limit = graph_memory_bytes(self._device, limit_mb=run.graph_memory_mb)
+        return Stepper(
+            self._towers,
+            ContrastiveLoss(self._config.loss, self._world),
+            optimiser,
+            device=self._device,
+            config=StepConfig(
+                precision=run.precision,
+                chunking=Chunking(size=run.chunk_size, graph_bytes=limit),
+                max_grad_norm=self._config.optimiser.max_grad_norm,
+                loss_kind=self._config.loss.kind,
+                seed=run.seed,
+            ),
+            world=self._world,
+        )
+
+    def _train(self, guard: InterruptGuard, session: Session) -> None:
+        if self._keeper.is_over(self._state):
+            return
+        self._towers.train()
+        positions = self._plan.positions(
+            epoch=self._state.epoch,
+            cursor=self._state.cursor,
+            steps=self._state.horizon - self._state.step,
+            epochs=self._config.schedule.epochs,
+        )
         workers = self._config.data.workers
-        with closing(prefetched(self._make_batch, self._positions(), workers=workers)) as batches:
-            for batch in batches:
-                meter.got_batch()
+        with closing(prefetched(self._make_batch, positions, workers=workers)) as batches:
+            for whole_batch in batches:
+                session.got_batch()
+                batch, stopping = self._agreed(whole_batch, stopping=guard.requested)
                 result = self._step(batch)
-                meter.finished(result, len(batch))
-                stopping = guard.requested
-                self._after_step(result, meter, bar, log, stopping=stopping)
+                session.stepped(
+                    self._state,
+                    result,
+                    samples=len(batch) * self._world.size,
+                    learning_rate=self._learning_rate(),
+                    best=self._judge.shown(self._state),
+                )
+                with session.paused():
+                    stopping = self._keep(session, stopping=stopping)
                 if stopping:
                     return
 
-    def _positions(self) -> Iterator[tuple[int, IdArray]]:
-        """Yield (epoch, indices) of every batch that is left."""
-        cursor, left = self._state.cursor, self._state.horizon - self._state.step
-        for epoch in range(self._state.epoch, self._config.schedule.epochs):
-            for indices_B in self._plan.epoch_batches(epoch, cursor=cursor):
-                if left == 0:
-                    return
-                left -= 1
-                yield epoch, indices_B
-            cursor = 0
+    def _keep(self, session: Session, *, stopping: bool) -> bool:
+        """Evaluate and write what is due; return whether the run stops here."""
+        if self._keeper.evaluation_is_due(self._state):
+            self._state, metrics = self._keeper.evaluate(self._state)
+            session.evaluated(self._state, metrics)
+            stopping = stopping or self._keeper.is_over(self._state)
+        self._state = self._keeper.write(self._state, stopping=stopping)
+        return stopping
 
     def _make_batch(self, position: tuple[int, IdArray]) -> Batch:
         epoch, indices_B = position
-        return self._data.train.batch(indices_B, epoch=epoch)
+        part = self._world.part(len(indices_B))
+        return self._data.train.batch(indices_B[part], epoch=epoch)
+
+    def _agreed(self, batch: Batch, *, stopping: bool) -> tuple[Batch, bool]:
+        """Return what all ranks do: the pairs that each of them has, and whether they stop.
+
+        A rank that had to leave out a picture has fewer pairs than the others.
+        """
+        fewest, stop = self._world.agree(len(batch), stopping=stopping, device=self._device)
+        return (batch if fewest == len(batch) else batch.rows(0, fewest)), stop
 
     def _step(self, batch: Batch) -> StepResult | None:
         """Make one update and move the position; a batch without a negative is passed over."""
         result = None
-        if len(batch) >= MIN_BATCH:
+        if len(batch) * self._world.size >= MIN_BATCH and len(batch) > 0:
             result = self._stepper.step(
-                batch, number=self._state.step, learning_rate=self._learning_rate()
+                batch,
+                number=self._state.step,
+                learning_rate=self._learning_rate(),
+                image_size=self._image_size(),
             )
         cursor = self._state.cursor + 1
         at_end = cursor == self._plan.steps_per_epoch
@@ -171,7 +218,9 @@ class Trainer:
             step=self._state.step + 1,
             epoch=self._state.epoch + (1 if at_end else 0),
             cursor=0 if at_end else cursor,
+            grad_scaler=dict(self._stepper.scaler.state_dict()),
         )
+        self._keeper.updated(self._state)
         return result
 
     def _learning_rate(self) -> float:
@@ -182,95 +231,61 @@ class Trainer:
             config=self._config.schedule,
         )
 
-    def _after_step(
-        self,
-        result: StepResult | None,
-        meter: Meter,
-        bar: Progress,
-        log: MetricsLog,
-        *,
-        stopping: bool,
-    ) -> None:
-        run, step = self._config.run, self._state.step
-        if result is not None:
-            bar.advance(
-                self._plan.batch_size,
-                loss=f"{result.loss:.3f}",
-                scale=f"{result.logit_scale:.1f}",
-                **self._shown_metric(),
-            )
-        if step % run.log_every_steps == 0 or self._is_due(0):
-            values = {
-                **meter.read(),
-                "epoch": float(self._state.epoch),
-                "lr": self._learning_rate(),
-            }
-            log.write("train", step=step, values=values)
-        if self._is_due(run.evaluate_every_steps):
-            self._evaluate(log)
-        if stopping or self._is_due(run.checkpoint_every_steps):
-            self._folder.write(self._model, self._optimiser, self._state)
+    def _image_size(self) -> int | None:
+        sizes = self._config.schedule.image_sizes
+        if not sizes:
+            return None
+        return image_size_at(self._state.step, horizon=self._state.horizon, sizes=sizes)
 
-    def _is_due(self, every_steps: int) -> bool:
-        """Return whether something done every n steps (0: at the end of an epoch) is due now."""
-        if self._state.step == self._state.horizon:
-            return True
-        if every_steps == 0:
-            return self._state.cursor == 0
-        return self._state.step % every_steps == 0
-
-    def _evaluate(self, log: MetricsLog) -> None:
-        """Measure the held-out pairs, and keep the weights if they are the best so far."""
-        if self._data.heldout is None:
-            return
-        metrics = evaluate(
-            self._model,
-            self._data.heldout,
-            batch_size=self._config.run.evaluate_batch,
-            device=self._device,
-        )
-        log.write("heldout", step=self._state.step, values=metrics)
-        value = metrics[f"mean_{self._config.run.best_metric}"]
-        if self._state.best_step >= 0 and value <= self._state.best_value:
-            return
-        self._state = replace(
-            self._state, best_step=self._state.step, best_value=value, best_metrics=metrics
-        )
-        self._folder.write_best(self._model, self._state)
-
-    def _shown_metric(self) -> dict[str, str]:
-        if self._state.best_step < 0:
-            return {}
-        name = self._config.run.best_metric
-        return {name: f"{self._state.best_value:.3f}"}
-
-    def _bar(self) -> Progress:
-        size = self._plan.batch_size
-        return self._progress(
-            "training",
-            total=self._state.horizon * size,
-            unit="samples",
-            initial=self._state.step * size,
-        )
+    def _status(self) -> RunStatus:
+        if self._keeper.is_over(self._state):
+            return "stopped_early"
+        return "finished" if self._state.step == self._state.horizon else "interrupted"
 
     def _result(self) -> RunResult:
+        status = self._status()
         return RunResult(
             steps=self._state.step,
             horizon=self._state.horizon,
-            interrupted=self._state.step < self._state.horizon,
-            last=self._folder.last(),
-            best=self._folder.best(self._state),
+            interrupted=status == "interrupted",
+            last=self._kept.last(),
+            best=self._kept.best(self._state),
             metrics=self._state.best_metrics,
+            stopped_early=status == "stopped_early",
         )
 
 
-def choose_device(device: Device) -> torch.device:
-    """Return the device of a setting; ``auto`` takes CUDA where there is a device.
+def refuse_batch_statistics(model: nn.Module) -> None:
+    """Refuse batch norm that would see a part of the batch and call it the whole.
 
     Raises:
-        TrainingError: ``cuda`` was asked for and there is none.
+        ConfigError: the model has such a layer.
     """
-    available = torch.cuda.is_available()
-    if device == "cuda" and not available:
-        raise TrainingError("run.device = cuda, but torch sees no CUDA device; use auto or cpu")
-    return torch.device("cuda" if available and device != "cpu" else "cpu")
+    if has_batch_norm(model):
+        raise ConfigError(
+            "the model has batch norm, whose statistics would be those of a chunk or of one "
+            "process instead of the batch; set towers.image.freeze_batch_norm = true, or use "
+            "neither run.chunk_size nor several processes"
+        )
+
+
+def plan_of(data: TrainingData, config: TrainConfig, world: World) -> BatchPlan:
+    """Return which pairs make which batch.
+
+    Raises:
+        PairsError: fewer than two pairs.
+        ConfigError: a batch larger than the data, or one that the processes cannot share.
+    """
+    size = config.data.batch_size
+    if size % world.size:
+        raise ConfigError(
+            f"data.batch_size = {size} cannot be shared by {world.size} processes; "
+            f"use a multiple of {world.size}"
+        )
+    return BatchPlan(
+        num_pairs=len(data),
+        batch_size=size,
+        seed=config.run.seed,
+        drop_last=config.data.drop_last,
+        ordering=Ordering(data, config.data, config.run.seed),
+    )

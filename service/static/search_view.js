@@ -9,10 +9,8 @@ import { QueryBox } from "./query_box.js";
 import { idTerm, parseTerms } from "./terms.js";
 
 const PAGE_SIZE = 40;
-const PLANS = {
-  exact: "exact: compared with every picture",
-  approximate: "approximate: the index looked at the most promising pictures",
-};
+const EXACT = "exact: compared with every picture";
+const APPROXIMATE = "approximate: the index looked at the most promising pictures";
 
 /** Search box, grid and details, kept in step with the address. */
 export class SearchView {
@@ -167,7 +165,8 @@ export class SearchView {
     byId("results-head").hidden = !count;
     byId("results-title").textContent = isAsked ? "Best first" : "In the gallery";
     summary.textContent = isAsked ? `${count} shown \u00b7 ${took(tookMs)} \u00b7 ${plan}` : "";
-    summary.title = PLANS[plan] ?? "";
+    const meaning = plan === "exact" ? EXACT : APPROXIMATE;
+    summary.title = isAsked ? meaning : "";
   }
 
   #emptyNotice() {

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -89,3 +91,30 @@ def test_a_missing_path_is_a_usage_error(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "missing.jpg" in done.stderr
     assert not (tmp_path / "g").exists()
+
+
+@pytest.mark.slow
+def test_a_tar_of_samples_is_added_with_its_captions(tmp_path: Path) -> None:
+    """Pictures are copied, a sample without one is named, and a second run knows the rest."""
+    with tarfile.open(tmp_path / "shard-000.tar", "w") as tar:
+        for name, data in [
+            ("1.png", picture_bytes("red")),
+            ("1.txt", b"a red thing"),
+            ("2.txt", b"nothing to see"),
+        ]:
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
+    pattern = tmp_path / "shard-{000..000}.tar"
+
+    first = sightline("add", pattern, "--gallery", tmp_path / "g", "--json")
+    second = sightline("add", pattern, "--gallery", tmp_path / "g")
+
+    assert first.returncode == 0, first.stderr
+    summary = json.loads(first.stdout)
+    assert (summary["created"], summary["failed"]) == (1, 1)
+    assert "shard-000.tar!2: it has no picture" in first.stderr
+    assert second.stdout.startswith("0 added, 0 updated, 1 unchanged, 1 failed;")
+    (tmp_path / "shard-000.tar").unlink()
+    found = sightline("search", "red", "--gallery", tmp_path / "g", "--json")
+    assert "a red thing" in found.stdout

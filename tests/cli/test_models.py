@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
 from cli.models import command
-from core.errors import ArtifactError, IntegrityError, ParityError
+from core.errors import ArtifactError, EncoderError, IntegrityError, NotFoundError, ParityError
 from encoders.folder import open_model_folder
+from encoders.loading import STARTER_MODEL
 from tests.fixtures_models import write_tiny_source
 
 pytestmark = pytest.mark.slow  # exports models
@@ -69,6 +71,63 @@ def test_a_model_is_shown(models: Path) -> None:
     assert shown["text"]["context_length"] == 77
     assert shown["bytes"]["image.onnx"] == (models / "tiny" / "image.onnx").stat().st_size
     assert "dim: 16\n" in run("show", models / "tiny").stdout
+
+
+def test_the_layers_of_a_model_are_counted(models: Path) -> None:
+    """Both towers and what is directly inside them; the temperature is in the sum alone."""
+    counts = json.loads(run("show", models / "tiny", "--json").stdout)["counts"]
+    whole = {tower: counts[tower][0]["parameters"] for tower in ("image", "text")}
+
+    assert counts["parameters"] == sum(whole.values()) + 1
+    assert "transformer" in [layer["name"] for layer in counts["image"]]
+    assert f"parameters in all: {counts['parameters']:,}" in run("show", models / "tiny").stdout
+
+
+def test_recipes_and_names_are_counted_without_weights() -> None:
+    """ViT-B-32 by name, and by the recipe that fine-tunes it."""
+    recipe = Path(__file__).parents[2] / "configs" / "fine-tune-vit-b-32.toml"
+    by_name = json.loads(run("show", "ViT-B-32", "--depth", "0", "--json").stdout)
+    by_recipe = json.loads(run("show", recipe, "--depth", "0", "--json").stdout)
+
+    assert by_name == by_recipe
+    assert by_name["counts"]["parameters"] == 151_277_313
+    assert len(by_name["counts"]["image"]) == 1
+
+
+def test_without_torch_a_folder_is_shown_and_not_counted(
+    models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The note says why; a name, which is nothing but its layers, is an error."""
+    monkeypatch.setitem(sys.modules, "encoders.open_clip_counting", None)
+
+    shown = run("show", models / "tiny", "--json")
+
+    assert json.loads(shown.stdout)["dim"] == 16
+    assert json.loads(shown.stdout)["counts"] is None
+    assert "layers are not counted: this needs torch" in shown.stderr
+    with pytest.raises(EncoderError, match="this needs torch"):
+        run("show", "ViT-B-32")
+
+
+def test_a_folder_without_open_clip_weights_is_not_counted() -> None:
+    """The starter model, for example."""
+    shown = run("show", STARTER_MODEL)
+
+    assert "holds no open_clip weights" in shown.stderr
+    assert "encoder_id: " in shown.stdout
+
+
+def test_the_model_of_a_run_is_counted(models: Path) -> None:
+    """It is no model folder yet, but says what it is."""
+    counts = json.loads(run("show", models / "tiny-source", "--json").stdout)["counts"]
+
+    assert counts == json.loads(run("show", models / "tiny", "--json").stdout)["counts"]
+
+
+def test_a_folder_that_is_no_model_is_not_shown(tmp_path: Path) -> None:
+    """The message says what a model folder has."""
+    with pytest.raises(NotFoundError, match=r"no model\.json"):
+        run("show", tmp_path)
 
 
 def test_a_good_model_verifies(models: Path) -> None:

@@ -18,6 +18,7 @@ from core.errors import (
     UndecodableImageError,
     UnsupportedImageError,
 )
+from core.pairs.image_file import FileSlice
 from encoders.decoding import DecodeLimits, decode_image, read_image_file, sniff_format
 from tests.fakes import picture_bytes
 
@@ -249,3 +250,14 @@ def test_a_photograph_with_a_second_picture_inside_is_a_jpeg() -> None:
 
     assert decode_image(data).size == (400, 400)
     assert decode_image(data, min_side=100).size == (100, 100)
+
+
+def test_a_picture_in_a_container_has_the_same_limit(tmp_path: Path) -> None:
+    """Too large a member is refused before it is read."""
+    path = tmp_path / "a.tar"
+    path.write_bytes(b"x" * 200)
+    small, large = FileSlice(path, "a.png", 3, 100), FileSlice(path, "b.png", 0, 101)
+
+    assert read_image_file(small, DecodeLimits(max_bytes=100)) == b"x" * 100
+    with pytest.raises(ImageTooLargeError, match="101 bytes"):
+        read_image_file(large, DecodeLimits(max_bytes=100))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -135,7 +136,7 @@ def test_a_text_tower_that_sees_the_filling_keeps_its_length(tmp_path: Path) -> 
 
 @pytest.mark.slow
 def test_a_hugging_face_text_tower_exports(tmp_path: Path) -> None:
-    """BERT with mean pooling: trimmed exactly, without open_clip's files."""
+    """BERT with mean pooling: trimmed exactly, and torch runs the folder without the hub."""
     hub = tmp_path / "bert"
     hub.mkdir()
     words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *LETTERS, *(f"##{c}" for c in LETTERS)]
@@ -166,7 +167,10 @@ def test_a_hugging_face_text_tower_exports(tmp_path: Path) -> None:
     folder = open_model_folder(tmp_path / "m")
     assert report.lowest("text") > 0.9999
     assert folder.spec.text.trim
-    assert (folder.has_onnx, folder.has_open_clip) == (True, False)
+    shutil.rmtree(hub)
+    fast, exact = load_encoder(folder.path), load_encoder(folder.path, runtime="torch")
+    texts = ["a", "two red cars", "word " * 30]
+    np.testing.assert_allclose(fast.encode_texts(texts), exact.encode_texts(texts), atol=1e-4)
 
 
 def test_a_target_that_exists_is_refused_at_once(tmp_path: Path) -> None:

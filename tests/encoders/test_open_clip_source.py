@@ -15,7 +15,7 @@ import torch
 
 from core.errors import EncoderError
 from encoders.folder import ModelFolder, write_model_folder
-from encoders.open_clip_source import _needs_quick_gelu, load_open_clip, parse_source
+from encoders.open_clip_source import load_open_clip
 from encoders.spec import encoder_id
 from tests.fixtures_models import TINY_VIT, write_tiny_source
 
@@ -83,53 +83,12 @@ def test_another_size_of_pictures_is_another_encoder(source: Path) -> None:
     assert encoder_id(larger) != encoder_id(load_open_clip(str(source)).spec)
 
 
-@pytest.mark.parametrize(
-    ("text", "name", "weights"),
-    [
-        ("ViT-B-32/laion2b_s34b_b79k", "ViT-B-32", "laion2b_s34b_b79k"),
-        ("ViT-B/32/openai", "ViT-B-32", "openai"),
-        ("hf-hub:org/name", "hf-hub:org/name", None),
-        ("local-dir:some/where", "local-dir:some/where", None),
-    ],
-)
-def test_sources_are_taken_apart(text: str, name: str, weights: str | None) -> None:
-    """Name and tag, or one name with a prefix."""
-    parts = parse_source(text)
-
-    assert (parts.name, parts.weights) == (name, weights)
-
-
-def test_a_name_without_weights_is_refused_with_the_tags() -> None:
-    """Random weights are never loaded; the message lists what there is."""
-    with pytest.raises(EncoderError, match=r"names no weights.*laion2b_s34b_b79k"):
-        parse_source("ViT-B-32")
-
-
-def test_a_checkpoint_that_is_not_there_is_refused(tmp_path: Path) -> None:
-    """The message names the file."""
-    with pytest.raises(EncoderError, match=r"gone\.pt is not a file"):
-        parse_source(f"ViT-B-32:{tmp_path / 'gone.pt'}")
-
-
 def test_an_unknown_name_or_tag_is_refused() -> None:
     """open_clip's own message is passed on."""
     with pytest.raises(EncoderError, match="knows no model 'ViT-Z-99'"):
         load_open_clip("ViT-Z-99/openai")
     with pytest.raises(EncoderError, match="not a known tag"):
         load_open_clip("ViT-B-32/nonsense")
-
-
-@pytest.mark.parametrize(
-    ("source", "quick"),
-    [
-        ("ViT-B-32/openai", True),
-        ("ViT-B-32-quickgelu/openai", True),
-        ("ViT-B-32/laion2b_s34b_b79k", False),
-    ],
-)
-def test_the_activation_follows_the_weights(source: str, *, quick: bool) -> None:
-    """OpenAI's weights need QuickGELU under either name; open_clip itself would only warn."""
-    assert _needs_quick_gelu(parse_source(source)) is quick
 
 
 def test_a_folder_without_weights_is_refused(source: Path, tmp_path: Path) -> None:

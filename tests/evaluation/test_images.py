@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from core.artifacts import sha256_bytes
+from core.pairs.image_file import FileSlice
 from core.progress import SilentProgress
 from evaluation.images import embed_images
 from tests.fakes import FakeEncoder, picture_bytes
@@ -96,3 +97,19 @@ def test_progress_counts_bad_images_too(tmp_path: Path) -> None:
     embed_images(FakeEncoder(), paths, progress=factory)
 
     assert counted == [-34, 32, 2]
+
+
+def test_pictures_inside_containers_are_embedded_as_files_are(tmp_path: Path) -> None:
+    """A slice of a tar gives the same vector; one beyond its end is named."""
+    data = picture_bytes("blue")
+    container = tmp_path / "a.tar"
+    container.write_bytes(b"x" * 7 + data)
+    loose = write_pictures(tmp_path, ["blue"])
+    cut = FileSlice(container, "2.png", 7, len(data) + 1)
+
+    embedded = embed_images(
+        FakeEncoder(), [FileSlice(container, "1.png", 7, len(data)), *loose, cut]
+    )
+
+    np.testing.assert_array_equal(embedded.embeddings_GD[0], embedded.embeddings_GD[1])
+    assert [(failed.image, failed.code) for failed in embedded.failed] == [(cut, "not_found")]

@@ -12,7 +12,7 @@ import pytest
 
 from core.artifacts import read_manifest, verify_files
 from core.errors import ArtifactError
-from core.pairs import Pair
+from core.pairs.pair import Pair
 from evaluation.report import KIND, SCHEMA_VERSION, refuse_existing, report_json, write_report
 from evaluation.retrieval import RetrievalReport, evaluate_retrieval
 from evaluation.zero_shot import ZeroShotReport, evaluate_zero_shot

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from core.errors import PairsError, UsageError
-from core.pairs import Pair
+from core.pairs.pair import Pair
 from evaluation.metrics import average_precision, ranks_of
 from evaluation.ranking import rank
 from evaluation.retrieval import evaluate_retrieval

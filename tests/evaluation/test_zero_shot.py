@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from core.errors import LabelSetError, PairsError
-from core.pairs import Pair, read_pairs
+from core.pairs.pair import Pair
+from core.pairs.reading import read_pairs
 from evaluation.zero_shot import evaluate_zero_shot
 from tests.fakes import FakeEncoder, picture_bytes
 from zeroshot.templates import template_set

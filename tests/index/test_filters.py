@@ -14,9 +14,11 @@ from hypothesis import strategies as st
 from core.errors import QueryError
 from core.types import JSONObject, JSONValue
 from index.collection import Collection
-from index.filter_sql import compile_filter
+from index.fields import IndexField
+from index.filter_sql import SQLCondition, compile_filter
 from index.filters import All, AnyOf, Condition, Filter, Not, filter_json, parse_filter
 from index.items import encode_metadata
+from index.row_sets import read_row_set
 from tests.index.builders import new_item, open_collection
 
 ITEMS: dict[str, JSONObject] = {
@@ -149,7 +151,7 @@ _SCALARS = st.one_of(
     st.booleans(),
     st.integers(-3, 3),
     st.sampled_from([0.5, -1.5, 2.0, 1e300]),
-    st.sampled_from(["", "a", "ab", "B", "\u00e9", "1", "true"]),
+    st.sampled_from(["", "a", "ab", "B", "\u00e9", "1", "true", "\ud7ff\ue000", "a\U0010ffffb"]),
 )
 _METADATA = st.dictionaries(
     st.sampled_from(["f", "g"]), st.one_of(_SCALARS, st.lists(_SCALARS, max_size=3)), max_size=2
@@ -161,7 +163,12 @@ _CONDITIONS = st.one_of(
     st.builds(Condition, _FIELDS, st.sampled_from(list(_ORDERS)), _ORDERED),
     st.builds(Condition, _FIELDS, st.just("in"), st.lists(_SCALARS, max_size=3).map(tuple)),
     st.builds(Condition, _FIELDS, st.just("exists"), st.booleans()),
-    st.builds(Condition, _FIELDS, st.just("prefix"), st.sampled_from(["", "a", "\u00e9", "tr"])),
+    st.builds(
+        Condition,
+        _FIELDS,
+        st.just("prefix"),
+        st.sampled_from(["", "a", "\u00e9", "tr", "\ud7ff", "a\U0010ffff"]),
+    ),
 )
 _FILTERS = st.recursive(
     _CONDITIONS,
@@ -180,20 +187,52 @@ def test_sql_selects_what_a_plain_reading_selects(
     filter: Filter, metadata: list[JSONObject]
 ) -> None:
     """Property: the compiled SQL and a naive evaluator agree on every filter and item."""
-    compiled = compile_filter(filter)
-    with closing(sqlite3.connect(":memory:")) as connection:
-        connection.execute("CREATE TABLE items (row_id INTEGER PRIMARY KEY, metadata TEXT)")
-        connection.executemany(
-            "INSERT INTO items VALUES (?, ?)",
-            [(row, encode_metadata(data)) for row, data in enumerate(metadata)],
-        )
-        rows = connection.execute(
-            f"SELECT row_id FROM items WHERE {compiled.sql} ORDER BY row_id", compiled.parameters
-        ).fetchall()
+    wanted = [row for row, data in enumerate(metadata) if holds(filter, data)]
+    with closing(table_of(metadata)) as connection:
+        assert selected(connection, compile_filter(filter)) == wanted
 
-    assert [row for (row,) in rows] == [
-        row for row, data in enumerate(metadata) if holds(filter, data)
-    ]
+
+@settings(deadline=None)
+@given(
+    filter=_FILTERS,
+    metadata=st.lists(_METADATA, min_size=1, max_size=6),
+    indexed=st.sets(st.sampled_from(["f", "g", "h"])),
+)
+def test_an_indexed_field_selects_what_a_plain_reading_selects(
+    filter: Filter, metadata: list[JSONObject], indexed: set[str]
+) -> None:
+    """Property: whichever fields are indexed, both ways of asking agree with the evaluator."""
+    wanted = [row for row, data in enumerate(metadata) if holds(filter, data)]
+    with closing(table_of(metadata[:3])) as connection:
+        for name in sorted(indexed):
+            IndexField(name)(connection)
+        insert(connection, metadata[3:], first=3)
+        tables = {name: f"field_{place}" for place, name in enumerate(sorted(indexed), start=1)}
+        compiled = compile_filter(filter, indexed=tables)
+        rows = compiled.rows
+
+        assert selected(connection, compiled) == wanted
+        assert rows is None or read_row_set(connection, rows).tolist() == wanted
+
+
+def table_of(metadata: list[JSONObject]) -> sqlite3.Connection:
+    """Return a database whose items hold the metadata, rows counted from 0."""
+    connection = sqlite3.connect(":memory:")
+    connection.execute("CREATE TABLE items (row_id INTEGER PRIMARY KEY, metadata TEXT)")
+    insert(connection, metadata, first=0)
+    return connection
+
+
+def insert(connection: sqlite3.Connection, metadata: list[JSONObject], *, first: int) -> None:
+    """Insert items."""
+    rows = [(row, encode_metadata(data)) for row, data in enumerate(metadata, start=first)]
+    connection.executemany("INSERT INTO items VALUES (?, ?)", rows)
+
+
+def selected(connection: sqlite3.Connection, condition: SQLCondition) -> list[int]:
+    """Return the rows that the condition selects."""
+    sql = f"SELECT row_id FROM items WHERE {condition.sql} ORDER BY row_id"
+    return [row for (row,) in connection.execute(sql, condition.parameters)]
 
 
 @given(filter=_FILTERS)

@@ -310,6 +310,18 @@ def test_keyword_mode_finds_words_of_captions_names_and_metadata(gallery: Galler
     assert search(gallery, "zebra", mode="keyword") == []
 
 
+def test_keyword_mode_folds_letters_and_accents_however_they_are_written(
+    gallery: Gallery,
+) -> None:
+    """Composed or not, upper case or lower: text and query agree on words with accents inside."""
+    composed, apart = "\u00c9t\u00e9s", "e\u0301te\u0301s"
+    for name, caption in (("c1", composed), ("c2", apart)):
+        gallery.add([NewImage(picture_bytes((9, 9, len(caption))), id=name, caption=caption)])
+
+    for asked in (composed, apart, "etes"):
+        assert sorted(search(gallery, asked, mode="keyword")) == ["c1", "c2"]
+
+
 def test_keyword_pages_join_to_the_whole(gallery: Gallery) -> None:
     """Equal texts tie, and ties are in order of id on every page."""
     first = gallery.search(Query(parse_query("thing"), mode="keyword", k=3))

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from core.artifacts import sha256_bytes
+from core.pairs.image_file import FileSlice
 from index.gallery import Gallery
 from index.ingest import ImageFile, add_files
 from tests.fakes import FakeEncoder, picture_bytes
@@ -112,6 +113,64 @@ def test_a_moved_file_is_found_again(gallery: Gallery, tmp_path: Path) -> None:
     assert gallery.collection.scroll().items[0].source == str(moved)
 
 
+def test_a_moved_file_keeps_an_item_of_any_name(gallery: Gallery, tmp_path: Path) -> None:
+    """An id that a table gave stays when the file turns up elsewhere without one."""
+    path = photo(tmp_path, "a.png", "red")
+    statuses(gallery, ImageFile(path, id="r1", caption="mine"))
+    moved = path.rename(tmp_path / "b.png")
+
+    assert statuses(gallery, moved) == ["updated"]
+    (item,) = gallery.collection.scroll().items
+    assert (item.id, item.caption, item.source) == ("r1", "mine", str(moved))
+
+
+def test_a_file_moved_away_for_a_new_one_keeps_both(gallery: Gallery, tmp_path: Path) -> None:
+    """The path keeps its item for the new content; the old content is not lost with it."""
+    path = photo(tmp_path, "a.png", "red")
+    statuses(gallery, path)
+    moved = path.rename(tmp_path / "b.png")
+    photo(tmp_path, "a.png", "blue")
+
+    assert statuses(gallery, path, moved) == ["updated", "created"]
+    by_source = {item.source: item.digest for item in gallery.collection.scroll().items}
+    assert by_source == {
+        str(path): sha256_bytes(picture_bytes("blue")),
+        str(moved): sha256_bytes(picture_bytes("red")),
+    }
+
+
+def test_one_content_is_embedded_once(gallery: Gallery, tmp_path: Path) -> None:
+    """Copies share a vector, within a batch and later, also under ids of their own."""
+    paths = [photo(tmp_path, f"{n}.png", "red") for n in range(3)]
+    assert isinstance(gallery.encoder, FakeEncoder)
+
+    files = [ImageFile(paths[0], id="x"), ImageFile(paths[1], id="y"), ImageFile(paths[2])]
+    assert statuses(gallery, *files) == ["created", "created", "created"]
+    assert statuses(gallery, ImageFile(photo(tmp_path, "4.png", "red"), id="z")) == ["created"]
+    assert gallery.encoder.images_seen == 1
+    first, *others = gallery.collection.vectors(["x", "y", "z"])
+    assert all((first == other).all() for other in others)
+
+
+def test_copies_side_by_side_are_one_item_of_the_first(gallery: Gallery, tmp_path: Path) -> None:
+    """Within one batch as across two: the second copy changes nothing."""
+    first, second = photo(tmp_path, "a.png", "red"), photo(tmp_path, "b.png", "red")
+
+    assert statuses(gallery, first, second) == ["created", "unchanged"]
+    assert gallery.collection.scroll().items[0].source == str(first)
+
+
+def test_a_copy_takes_over_when_the_first_file_is_gone(gallery: Gallery, tmp_path: Path) -> None:
+    """A known copy is not skipped when its item has no file any more."""
+    first, second = photo(tmp_path, "a.png", "red"), photo(tmp_path, "b.png", "red")
+    statuses(gallery, first, second)
+    first.unlink()
+
+    assert statuses(gallery, second) == ["updated"]
+    (item,) = gallery.collection.scroll().items
+    assert gallery.image(item.id) == picture_bytes("red")
+
+
 def test_a_new_caption_is_taken_over(gallery: Gallery, tmp_path: Path) -> None:
     """Given captions and metadata count as content; left out ones keep what is stored."""
     path = photo(tmp_path, "a.png", "red")
@@ -166,3 +225,22 @@ def test_many_files_arrive_in_order_and_in_batches(gallery: Gallery, tmp_path: P
     assert [added.path for added in found] == paths
     assert [str(added.result.status) for added in found] == ["unchanged"] * 32 + ["created"] * 168
     assert calls(gallery) == 7
+
+
+def test_a_picture_in_a_container_is_copied_and_known_again(
+    gallery: Gallery, tmp_path: Path
+) -> None:
+    """There is no file to read it from later; its place, size and the container's time are kept."""
+    data = picture_bytes("red")
+    container = tmp_path / "a.tar"
+    container.write_bytes(b"x" * 10 + data)
+    inside = ImageFile(FileSlice(container, "1.png", 10, len(data)), caption="red")
+
+    assert statuses(gallery, inside) == ["created"]
+    assert statuses(gallery, inside) == ["unchanged"]
+    item = gallery.collection.scroll().items[0]
+    assert item.source == f"{container}!1.png"
+    assert statuses(gallery, photo(tmp_path, "copy.png", "red")) == ["unchanged"]
+    container.unlink()
+    assert gallery.image(item.id) == data
+    assert statuses(gallery, inside) == ["error"]

@@ -10,7 +10,7 @@ import pytest
 
 from core.errors import StorageError
 from index.collection import Collection
-from index.faiss_index import FaissIndex
+from index.segmented_index import SegmentedIndex
 from tests.index.builders import DIM, new_item, open_collection, unit
 
 
@@ -26,15 +26,15 @@ def hits_of(collection: Collection) -> list[str]:
 
 @pytest.fixture
 def parsed(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
-    """Return the list of files that FAISS is asked to parse."""
+    """Return the list of files that are opened as the base of an index at the start."""
     paths: list[Path] = []
-    restore = FaissIndex.restore
+    restore = SegmentedIndex.restore
 
-    def recording(self: FaissIndex, path: Path) -> None:
+    def recording(self: SegmentedIndex, path: Path) -> None:
         paths.append(path)
         restore(self, path)
 
-    monkeypatch.setattr(FaissIndex, "restore", recording)
+    monkeypatch.setattr(SegmentedIndex, "restore", recording)
     return paths
 
 
@@ -109,8 +109,8 @@ def test_unknown_files_are_swept_and_never_parsed(tmp_path: Path, parsed: list[P
     """A snapshot without its row (a crash before the row) is removed at the next start."""
     make(tmp_path)
     known = files_of(tmp_path)
-    (tmp_path / "snapshots" / "index-99.faiss").write_bytes(known[0].read_bytes())
-    (tmp_path / "snapshots" / ".index-1.faiss.tmp").write_bytes(b"half")
+    (tmp_path / "snapshots" / "index-99.segment").write_bytes(known[0].read_bytes())
+    (tmp_path / "snapshots" / ".index-1.segment.tmp").write_bytes(b"half")
 
     open_collection(tmp_path, read_only=True).close()
     assert len(files_of(tmp_path)) == 3
@@ -140,7 +140,7 @@ def test_a_verified_file_that_faiss_refuses_is_rebuilt(tmp_path: Path) -> None:
     """Even a file with the right digest is only a help: here one of another dimension."""
     make(tmp_path)
     (snapshot,) = files_of(tmp_path)
-    other = FaissIndex(DIM * 2)
+    other = SegmentedIndex(DIM * 2)
     other.snapshot(snapshot)
     from core.artifacts import sha256_file
 

@@ -11,7 +11,6 @@ from torch import nn
 from core.errors import ArtifactError, ConflictError, IntegrityError, TrainingError
 from tests.training.tiny import TinyDualEncoder
 from training.checkpoint import (
-    TrainingState,
     checkpoint_folder,
     list_checkpoints,
     prune_checkpoints,
@@ -21,6 +20,7 @@ from training.checkpoint import (
     write_checkpoint,
 )
 from training.optimiser import OptimiserConfig, build_optimiser
+from training.state import TrainingState
 
 STATE = TrainingState(
     step=7,

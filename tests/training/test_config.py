@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+import re
+import tomllib
+from collections.abc import Iterator
 from pathlib import Path
-from typing import get_type_hints
 
 import pytest
 
 from core.errors import ConfigError
-from training.config import DataConfig, RunConfig, TrainConfig, load_config, update_settings
+from training.config import FREE_SETTINGS, RunConfig, TrainConfig, load_config, update_settings
+from training.data.config import DataConfig
 
 ROOT = Path(__file__).parent.parent.parent
+SETTINGS_PAGE = ROOT / "docs" / "train-settings.md"
+KEY = re.compile(r"`([a-z0-9_.]+)`")
 RECIPES = sorted(path for path in (ROOT / "configs").glob("*.toml") if path.name != "starter.toml")
 
 
@@ -74,13 +79,59 @@ def test_settings_that_decide_updates_exclude_speed() -> None:
 
 
 def test_every_setting_is_documented() -> None:
-    """docs/train.md names each setting of each section."""
-    text = (ROOT / "docs" / "train.md").read_text()
+    """docs/train-settings.md has a row for each setting, nested ones too, with its default."""
+    documented = dict(_documented_settings())
+    actual = dict(_defaults(TrainConfig(), prefix=""))
 
-    missing = [
-        f"{section}.{field.name}"
-        for section, kind in get_type_hints(TrainConfig).items()
-        for field in dataclasses.fields(kind)
-        if f"`{field.name}`" not in text
-    ]
-    assert missing == []
+    assert documented.keys() == actual.keys()
+    for name, cell in documented.items():
+        assert _parsed(cell, like=actual[name]) == actual[name], name
+
+
+def test_what_a_resumed_run_may_change_is_documented() -> None:
+    """docs/train-settings.md names the free settings, and no other."""
+    _, _, section = SETTINGS_PAGE.read_text().partition("## What a resumed run may change")
+
+    assert {name for name in KEY.findall(section) if "." in name} == FREE_SETTINGS
+
+
+def test_a_setting_without_a_row_would_be_noticed() -> None:
+    """Settings are known by their dotted names, so a nested one cannot hide behind another."""
+    documented = [name for name, _ in _documented_settings()]
+
+    assert len(documented) == len(set(documented))
+    assert {"data.cache", "data.features.cache", "towers.text.lora_rank"} <= set(documented)
+
+
+def _documented_settings() -> Iterator[tuple[str, str]]:
+    """Yield (dotted name, cell of its default) of every row of the page of settings."""
+    sections: list[str] = []
+    for line in SETTINGS_PAGE.read_text().splitlines():
+        if line.startswith("#"):
+            sections = re.findall(r"`\[([a-z_.]+)\]`", line)
+        elif line.startswith("| `"):
+            keys, default = line.split("|")[1:3]
+            for section in sections:
+                yield from ((f"{section}.{key}", default.strip()) for key in KEY.findall(keys))
+
+
+def _defaults(config: object, *, prefix: str) -> Iterator[tuple[str, object]]:
+    """Yield (dotted name, default) of every setting."""
+    assert dataclasses.is_dataclass(config)
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if dataclasses.is_dataclass(value):
+            yield from _defaults(value, prefix=f"{prefix}{field.name}.")
+        else:
+            yield f"{prefix}{field.name}", value
+
+
+def _parsed(cell: str, *, like: object) -> object:
+    """Return what a cell says, as a value of the kind of ``like``."""
+    if like is None or isinstance(like, str):
+        return cell or ("" if isinstance(like, str) else None)
+    value = tomllib.loads(f"x = {cell or '[]'}")["x"]
+    if isinstance(like, tuple):
+        numbers = like and isinstance(like[0], float)
+        return pytest.approx(tuple(value), rel=1e-4) if numbers else tuple(value)
+    return value

@@ -3,42 +3,48 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
 
+from core.errors import ConfigError
+from training.logs.sink import LoggerName
 from training.metrics_log import MetricsLog
 
 
-def test_each_line_is_an_object(tmp_path: Path) -> None:
-    """Kind, step and values, in order of writing; TensorBoard gets a file too."""
+def test_every_line_goes_to_all_sinks(tmp_path: Path) -> None:
+    """JSON lines and TensorBoard are always written."""
     log = MetricsLog(tmp_path)
     log.write("train", step=1, values={"loss": 2.5})
-    log.write("heldout", step=1, values={"mean_mrr": 0.5})
     log.close()
 
-    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
-    assert lines == [
-        {"kind": "train", "step": 1, "loss": 2.5},
-        {"kind": "heldout", "step": 1, "mean_mrr": 0.5},
-    ]
+    assert json.loads((tmp_path / "metrics.jsonl").read_text()) == {
+        "kind": "train",
+        "step": 1,
+        "loss": 2.5,
+    }
     assert len(list((tmp_path / "tensorboard").iterdir())) == 1
+    assert not (tmp_path / "tracking.json").exists()
 
 
 def test_lines_after_the_checkpoint_are_dropped(tmp_path: Path) -> None:
-    """A killed run leaves later lines and half a line; a resumed one writes them again."""
-    path = tmp_path / "metrics.jsonl"
-    path.write_text('{"step": 1}\n{"step": 2}\n{"step": 3}\n{"st')
+    """A killed run leaves later lines; a resumed one writes them again."""
+    (tmp_path / "metrics.jsonl").write_text('{"step": 1}\n{"step": 2}\n{"step": 3}\n')
 
-    MetricsLog(tmp_path, first_step=2).close()
+    with MetricsLog(tmp_path, first_step=2) as log:
+        log.write("train", step=3, values={})
 
-    assert path.read_text() == '{"step": 1}\n{"step": 2}\n'
+    lines = (tmp_path / "metrics.jsonl").read_text().splitlines()
+    assert [json.loads(line)["step"] for line in lines] == [1, 2, 3]
 
 
-def test_not_a_number_is_refused(tmp_path: Path) -> None:
-    """The log is strict JSON."""
-    log = MetricsLog(tmp_path)
+@pytest.mark.parametrize("service", ["wandb", "mlflow"])
+def test_a_service_that_is_not_installed_is_refused(
+    service: LoggerName, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The message names the extra; nothing is silently left out."""
+    monkeypatch.setitem(sys.modules, service, None)
 
-    with pytest.raises(ValueError, match="not JSON compliant"):
-        log.write("train", step=1, values={"loss": float("nan")})
-    log.close()
+    with pytest.raises(ConfigError, match=rf"names {service}.*sightline\[{service}\]"):
+        MetricsLog(tmp_path, loggers=(service,))

@@ -12,11 +12,15 @@ from torch import Tensor
 
 from core.errors import NonFiniteLossError
 from tests.training.tiny import TinyDualEncoder, tensor_data
-from training.dual_encoder import as_dual_encoder
-from training.loss import MAX_LOG_SCALE
+from training.losses.config import LossConfig
+from training.losses.contrastive import ContrastiveLoss
+from training.losses.temperature import MAX_LOG_SCALE
 from training.meter import Meter
 from training.optimiser import OptimiserConfig, build_optimiser
-from training.step import Stepper, StepResult
+from training.step import StepConfig, Stepper, StepResult
+from training.towers.dual_encoder import as_dual_encoder
+from training.towers.forward import TwoTowers
+from training.world import World
 
 
 class ExplodingGradient(torch.autograd.Function):
@@ -36,12 +40,12 @@ class ExplodingGradient(torch.autograd.Function):
 def stepper(model: TinyDualEncoder, *, max_grad_norm: float = 0.0) -> Stepper:
     """Return a stepper on the CPU in float32."""
     return Stepper(
-        as_dual_encoder(model),
+        TwoTowers(as_dual_encoder(model)),
+        ContrastiveLoss(LossConfig(), World.single()),
         build_optimiser(model, OptimiserConfig(weight_decay=0.0)),
         device=torch.device("cpu"),
-        seed=0,
-        max_grad_norm=max_grad_norm,
-        autocast=False,
+        config=StepConfig(max_grad_norm=max_grad_norm),
+        world=World.single(),
     )
 
 
@@ -97,12 +101,23 @@ def test_the_norm_is_that_before_clipping() -> None:
     assert free.grad_norm == clipped.grad_norm > 1e-3
 
 
+def step_result(loss: float) -> StepResult:
+    """Return a result whose other numbers follow from the loss."""
+    return StepResult(
+        loss=loss,
+        logit_scale=loss * 10,
+        grad_norm=2 * loss,
+        log_scale=math.log(loss * 10),
+        at_clamp=False,
+    )
+
+
 def test_the_meter_adds_up_and_starts_again() -> None:
     """Means over the steps since the last read; a skipped step has no loss."""
     meter = Meter()
     for loss in (1.0, 3.0):
         meter.got_batch()
-        meter.finished(StepResult(loss=loss, logit_scale=loss * 10, grad_norm=2 * loss), 8)
+        meter.finished(step_result(loss), 8)
     meter.got_batch()
     meter.finished(None, 1)
 

@@ -12,14 +12,24 @@ from typing import Self
 import pytest
 import torch
 
-from core.errors import ConflictError, NonFiniteLossError, TrainingError
+from core.errors import ConfigError, ConflictError, NonFiniteLossError, TrainingError
 from core.progress import SilentProgress
-from tests.training.tiny import TinyDualEncoder, run_data, tensor_data, tiny_config
+from tests.training.tiny import (
+    TinyDualEncoder,
+    run_data,
+    still_model,
+    tensor_data,
+    tiny_config,
+    with_run,
+)
 from training.checkpoint import list_checkpoints, read_checkpoint
-from training.config import DataConfig, RunConfig, TrainConfig
+from training.config import RunConfig, TrainConfig
+from training.data.config import DataConfig
+from training.data.tensor_data import TensorData
+from training.run_values import RunData
 from training.schedule import ScheduleConfig
-from training.tensor_data import TensorData
-from training.trainer import RunData, Trainer
+from training.trainer import Trainer
+from training.world import World
 
 
 class RecordingProgress(SilentProgress):
@@ -67,7 +77,7 @@ def test_a_run_learns_and_says_so(tmp_path: Path) -> None:
     assert result.metrics["text_to_image_hit@1"] > 5 * result.metrics["text_to_image_chance_hit@1"]
     assert progress.total == 150 * 8
     assert progress.counts == [8] * 150
-    assert set(progress.fields) == {"loss", "scale", "mrr"}
+    assert set(progress.fields) == {"loss", "scale", "step", "data", "mrr"}
 
 
 def test_the_log_holds_rates_and_temperature(tmp_path: Path) -> None:
@@ -77,7 +87,7 @@ def test_the_log_holds_rates_and_temperature(tmp_path: Path) -> None:
     line = lines_of(tmp_path, "train")[0]
     assert set(line) == {
         "kind", "step", "epoch", "loss", "logit_scale", "grad_norm", "lr", "samples_per_s",
-        "data_wait",
+        "data_wait", "step_s", "log_scale", "at_clamp",
     }  # fmt: skip
     assert line["logit_scale"] == pytest.approx(14.3, abs=0.2)
 
@@ -235,6 +245,34 @@ def test_a_non_finite_loss_stops_before_the_update(tmp_path: Path) -> None:
         Trainer(model, bad, tiny_config(), tmp_path).fit()
 
     assert torch.equal(model.image.weight.detach(), before)
+
+
+def test_float16_skips_a_step_that_overflows_and_goes_on(tmp_path: Path) -> None:
+    """Trap 27: the first scale is too high for float16, so it is halved until a step fits."""
+    config = with_run(tiny_config(epochs=20), precision="float16")
+
+    result = Trainer(TinyDualEncoder(), run_data(40), config, tmp_path).fit()
+
+    scaler = read_checkpoint(result.last).state.grad_scaler
+    assert scaler["scale"] > 0
+    assert read_checkpoint(result.last).weights["image.weight"].dtype == torch.float32
+    assert result.metrics["text_to_image_hit@5"] > 0.7
+
+
+def test_resume_refuses_another_chunk_size(tmp_path: Path) -> None:
+    """Chunks decide what dropout draws, so another size is another run."""
+    model = still_model()
+    Trainer(model, run_data(), tiny_config(), tmp_path).fit()
+    config = with_run(tiny_config(), chunk_size=4)
+
+    with pytest.raises(ConflictError, match=r"run\.chunk_size = 0, now it is 4"):
+        Trainer(model, run_data(), config, tmp_path).fit(resume=True)
+
+
+def test_a_batch_that_the_processes_cannot_share_is_refused(tmp_path: Path) -> None:
+    """The message names a batch size that fits."""
+    with pytest.raises(ConfigError, match=r"batch_size = 8 cannot be shared by 3.*multiple of 3"):
+        Trainer(still_model(), run_data(), tiny_config(), tmp_path, world=World(rank=0, size=3))
 
 
 def test_a_model_without_the_contract_is_refused(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,13 +15,14 @@ from PIL import Image, ImageDraw
 from torch import Tensor, nn
 
 from encoders.preprocessing import Preprocessing
-from training.config import DataConfig, RunConfig, TrainConfig
-from training.loss import INITIAL_LOG_SCALE
+from training.config import RunConfig, TrainConfig
+from training.data.config import DataConfig
+from training.data.pair_dataset import PairSource
+from training.data.tensor_data import TensorData, TensorHeldOut
+from training.losses.temperature import INITIAL_LOG_SCALE
 from training.optimiser import OptimiserConfig
-from training.pair_dataset import PairSource
+from training.run_values import RunData
 from training.schedule import ScheduleConfig
-from training.tensor_data import TensorData, TensorHeldOut
-from training.trainer import RunData
 
 IMAGE_FEATURES, TEXT_FEATURES = 6, 5
 COLOURS = {"red": (220, 30, 30), "green": (30, 180, 30), "blue": (30, 30, 220)}
@@ -78,6 +80,18 @@ def tiny_config(
         schedule=ScheduleConfig(epochs=epochs),
         run=RunConfig(device="cpu", log_every_steps=1, **run),
     )
+
+
+def with_run(config: TrainConfig, **changes: object) -> TrainConfig:
+    """Return the config with other settings of the run."""
+    return replace(config, run=replace(config.run, **changes))  # type: ignore[arg-type]
+
+
+def still_model() -> TinyDualEncoder:
+    """Return a model whose only changes are those of the optimiser."""
+    model = TinyDualEncoder()
+    model.norm = nn.Identity()  # type: ignore[assignment]  # it moves by itself
+    return model
 
 
 def write_shapes(folder: Path, *, per_kind: int, seed: int, size: int = 32) -> Path:

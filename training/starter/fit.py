@@ -17,6 +17,7 @@ from core.progress import ProgressFactory, silent
 from training.checkpoint import read_checkpoint, restore_weights
 from training.config import TrainConfig
 from training.ranges import check_positive, check_range
+from training.run_values import RunData
 from training.starter.class_texts import NUM_CLASSES, ClassTexts
 from training.starter.feature_cache import FeatureSet
 from training.starter.image_tower import ImageTower
@@ -30,7 +31,7 @@ from training.starter.rows import (
 )
 from training.starter.sentences import Sentences
 from training.starter.towers import NUM_FEATURES, ConSE, Heads
-from training.trainer import RunData, Trainer
+from training.trainer import Trainer
 
 STD_FLOOR = 0.05
 """Added to the deviation of a feature, so that rare features are not blown up."""

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from core.types import IdArray
-from training.batches import Batch
+from training.data.batches import Batch
 from training.randomness import stream
 from training.ranges import check_range
 from training.starter.class_texts import ClassTexts

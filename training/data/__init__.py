@@ -1,0 +1,1 @@
+"""Pairs as batches: reading, caching, augmentation, order."""

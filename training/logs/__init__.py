@@ -1,0 +1,1 @@
+"""Where the figures of a run go: files of its folder, and services that track runs."""

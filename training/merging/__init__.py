@@ -1,0 +1,1 @@
+"""Trained models made into one: interpolation of two, averages of many."""

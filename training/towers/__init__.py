@@ -1,0 +1,1 @@
+"""The two towers of a run: built, changed and watched."""
