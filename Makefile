@@ -44,7 +44,8 @@ walkthrough: $(DEV)/.installed
 ## lock: resolve the versions in pyproject.toml again
 lock: $(DEV)/.installed
 	$(DEV)/bin/python $(PIP) --quiet uv
-	$(foreach extra,serve train dev,$(DEV)/bin/uv pip compile pyproject.toml --extra $(extra) --universal \
+	$(foreach extra,serve train dev,$(DEV)/bin/uv pip compile pyproject.toml --extra $(extra) \
+		--extra evaluation --universal \
 		--python-version 3.11 --generate-hashes --no-emit-index-url --quiet \
 		--custom-compile-command "make lock" -o requirements/$(extra).txt &&) true
 

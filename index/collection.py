@@ -100,7 +100,7 @@ class Collection:
                 )
                 opening.callback(self._merger.close)
             self._opened = opening.pop_all()
-        self._searcher = Searcher(self._live, self._store, settled=self._settled)
+        self._searcher = Searcher(self._live, self._store, settled=self.settled)
 
     @classmethod
     def open(
@@ -327,7 +327,7 @@ class Collection:
         self._live.sync()
 
     @contextlib.contextmanager
-    def _settled(self) -> Iterator[None]:
+    def settled(self) -> Iterator[None]:
         """Keep index and database equal while the calling thread looks at them."""
         if self._writer is None:
             with self._refreshing, self._store.frozen():

@@ -223,8 +223,10 @@ def _check_index(collection: Collection, scan: _Scan) -> Check:
         for query_D, scores_K in zip(scan.sample_QD, scan.scores_QK, strict=True)
     ]
     overlap = float(np.mean(overlaps)) if overlaps else 1.0
+    with collection.settled():
+        held_N = collection.index.row_ids()
     # A row that is damaged in the record may live on in the index, out of an older snapshot.
-    held_N = np.setdiff1d(collection.index.row_ids(), np.array(list(scan.damaged), np.int64))
+    held_N = np.setdiff1d(held_N, np.array(list(scan.damaged), np.int64))
     exact = collection.index.capabilities.exact
     drifted = []
     if not np.array_equal(held_N, wanted_N):

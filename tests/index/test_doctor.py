@@ -227,6 +227,19 @@ def test_a_gallery_that_a_process_is_writing_is_healthy(tmp_path: Path) -> None:
         process.kill()
 
 
+def test_a_gallery_emptied_since_it_was_opened_is_healthy(folder: Path) -> None:
+    """Its reader's index follows the record before the two are compared, without any search."""
+    encoder = FakeEncoder()
+    with Collection.open(
+        folder, encoder_id=encoder.encoder_id, dim=encoder.dim, read_only=True
+    ) as reader:
+        with Gallery.open(folder, encoder) as gallery:
+            gallery.delete(list(COLOURS))
+        assert reader.count() == 0
+
+        assert examine(reader).faults == ()
+
+
 def test_a_mended_vector_is_found_again(folder: Path) -> None:
     """It is made from the picture, and caption and metadata stay."""
     flip_vector(folder)
