@@ -45,6 +45,11 @@ class Encoder(Protocol):
         """The learned bias of sigmoid-trained models, 0.0 for softmax-trained ones."""
         ...
 
+    @property
+    def context_length(self) -> int:
+        """Tokens of a text that the model reads, special tokens included; the rest is cut."""
+        ...
+
     def encode_images(self, pixels_NSS3: PixelArray) -> FloatArray:
         """Return the (N, D) embeddings of preprocessed uint8 pixels (N, S, S, 3).
 

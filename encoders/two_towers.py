@@ -62,6 +62,11 @@ class TwoTowerEncoder(ABC):
         """The learned bias, 0.0 for softmax-trained models."""
         return self._spec.logit_bias
 
+    @property
+    def context_length(self) -> int:
+        """Tokens of a text that the model reads, special tokens included."""
+        return self._spec.text.context_length
+
     def encode_images(self, pixels_NSS3: PixelArray) -> FloatArray:
         """Return the (N, D) embeddings of preprocessed uint8 pixels (N, S, S, 3).
 

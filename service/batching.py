@@ -109,6 +109,11 @@ class SharedEncoder:
         """The learned bias of sigmoid-trained models."""
         return self._encoder.logit_bias
 
+    @property
+    def context_length(self) -> int:
+        """Tokens of a text that the model reads."""
+        return self._encoder.context_length
+
     def queued(self, lane: str) -> int:
         """Return how many inputs wait in ``text``, ``image`` or ``tokens``."""
         return next(item.queued for item in self._lanes if item.name == lane)

@@ -38,6 +38,7 @@ class FakeEncoder:
     preprocessing = Preprocessing(image_size=16, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
     logit_scale = 100.0
     logit_bias = 0.0
+    context_length = 77
 
     def __init__(self, encoder_id: str = "fa4e000000000001") -> None:
         """Pretend to be the encoder of the given id."""

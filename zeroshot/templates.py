@@ -5,7 +5,8 @@ never given to ``str.format``, whose fields can read attributes and ask for giga
 
 Sources of the built-in sets: OpenAI's notebook "Prompt engineering for ImageNet" by way of
 open_clip's ``OPENAI_IMAGENET_TEMPLATES`` (80) and ``SIMPLE_IMAGENET_TEMPLATES`` (7, found there by
-forward selection to do as well as the 80 or better).
+forward selection to do as well as the 80 or better); the sets of the other data sets of the CLIP
+paper (``food101``, ``eurosat``, ...) are the lists of openai/CLIP, ``data/prompts.md``.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ MAX_TEMPLATES = 64
 MAX_TEMPLATE_CHARS = 200
 """Longest template, in characters."""
 
-_DATA_PATH = Path(__file__).parent / "data" / "templates.json"
+_DATA = Path(__file__).parent / "data"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ class TemplateSet:
     """Prompt templates whose embeddings are averaged into one vector per label."""
 
     name: str
-    """``name``, ``single``, ``imagenet7``, ``imagenet80``, or ``custom``."""
+    """Of a built-in set, for example ``imagenet7``; or ``custom``."""
     templates: tuple[str, ...]
     """Each with exactly one ``{}``."""
     digest: str
@@ -46,7 +47,30 @@ class TemplateSet:
 
     def prompts(self, label: str) -> list[str]:
         """Return one prompt per template for ``label``."""
-        return [template.replace(PLACEHOLDER, label) for template in self.templates]
+        return [fill(template, label) for template in self.templates]
+
+    def with_concept(self, concept: str) -> TemplateSet:
+        """Return the set with what the labels are in front of each: "a photo of a land use: a {}.".
+
+        Source: Roth et al. 2023 (WaffleCLIP), arXiv:2306.07282, section 3.3.
+
+        Raises:
+            LabelSetError: the concept is empty, too long, or holds a brace.
+        """
+        tidied = tidy(concept)
+        refuse_control_characters(tidied, param="concept")
+        if not tidied or "{" in tidied or "}" in tidied:
+            raise LabelSetError(
+                f"concept = {concept!r}: expected words without braces, for example 'land use'",
+                param="concept",
+            )
+        prefixed = [fill(text, f"{tidied}: a {PLACEHOLDER}") for text in self.templates]
+        return _new_set(CUSTOM_NAME, [check_template(t, param="concept") for t in prefixed])
+
+
+def fill(template: str, label: str) -> str:
+    """Return a template with ``label`` in the place of its ``{}``; braces of the label stay."""
+    return template.replace(PLACEHOLDER, label, 1)
 
 
 def template_set(name: str) -> TemplateSet:
@@ -85,23 +109,28 @@ def check_templates(templates: Sequence[str]) -> TemplateSet:
         raise LabelSetError(
             f"{len(templates)} templates: expected 1 to {MAX_TEMPLATES}", param="templates"
         )
-    return _new_set(CUSTOM_NAME, [_check_template(text, n) for n, text in enumerate(templates)])
+    checked = [check_template(text, param=f"templates[{n}]") for n, text in enumerate(templates)]
+    return _new_set(CUSTOM_NAME, checked)
 
 
-def _check_template(template: str, place: int) -> str:
-    param = f"templates[{place}]"
+def check_template(template: str, *, param: str) -> str:
+    """Return one template, tidied.
+
+    Raises:
+        LabelSetError: too long, or not exactly one ``{}`` and no other brace.
+    """
     tidied = tidy(template)
     refuse_control_characters(tidied, param=param)
     if len(tidied) > MAX_TEMPLATE_CHARS:
         raise LabelSetError(
-            f"template {place} has {len(tidied)} characters, the limit is {MAX_TEMPLATE_CHARS}; "
+            f"{param} has {len(tidied)} characters, the limit is {MAX_TEMPLATE_CHARS}; "
             "shorten it",
             param=param,
         )
     rest = tidied.replace(PLACEHOLDER, "", 1)
     if PLACEHOLDER not in tidied or "{" in rest or "}" in rest:
         raise LabelSetError(
-            f"template {place} is {tidied!r}: expected exactly one {{}} and no other brace, "
+            f"{param} is {tidied!r}: expected exactly one {{}} and no other brace, "
             "for example 'a photo of a {}.'",
             param=param,
         )
@@ -110,8 +139,12 @@ def _check_template(template: str, place: int) -> str:
 
 @cache
 def _built_in_sets() -> Mapping[str, TemplateSet]:
-    data: dict[str, list[str]] = json.loads(_DATA_PATH.read_bytes())
-    return MappingProxyType({name: _new_set(name, texts) for name, texts in data.items()})
+    general: dict[str, list[str]] = json.loads((_DATA / "templates.json").read_bytes())
+    of_the_paper: dict[str, list[str]] = json.loads((_DATA / "clip_templates.json").read_bytes())[
+        "sets"
+    ]
+    texts_of = general | of_the_paper
+    return MappingProxyType({name: _new_set(name, texts) for name, texts in texts_of.items()})
 
 
 def _new_set(name: str, templates: Sequence[str]) -> TemplateSet:
