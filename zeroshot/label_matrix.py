@@ -29,12 +29,20 @@ def label_matrix(encoder: Encoder, labels: Sequence[str], templates: TemplateSet
     for start in range(0, len(labels), per_call):
         some = labels[start : start + per_call]
         prompts = [prompt for label in some for prompt in templates.prompts(label)]
-        parts.append(_mean_directions(encoder.encode_texts(prompts), labels=some))
+        parts.append(mean_directions(encoder.encode_texts(prompts), labels=some))
     return np.concatenate(parts)
 
 
-def _mean_directions(prompts_PD: FloatArray, *, labels: Sequence[str]) -> FloatArray:
-    """Return a unit vector per label, the mean of the unit embeddings of its prompts."""
+def mean_directions(prompts_PD: FloatArray, *, labels: Sequence[str]) -> FloatArray:
+    """Return a unit vector per label (C, D), the mean of the unit embeddings of its prompts.
+
+    Args:
+        prompts_PD: the prompts of the first label, then those of the second, equally many each.
+        labels: for the message.
+
+    Raises:
+        EncoderError: the prompts of a label cancel out or are not finite.
+    """
     unit_PD = _unit_rows(prompts_PD.astype(np.float64))
     means_CD = unit_PD.reshape(len(labels), -1, unit_PD.shape[1]).mean(axis=1)
     directions_CD = _unit_rows(means_CD)
