@@ -20,11 +20,14 @@
       StorageError                    the collection cannot be read or written
         StorageFullError              the disk is full; nothing was stored
       FetchError                      an address on the web that does not give its content
+      AuthenticationError             no API key, or one that is unknown or has expired
+      AccessError                     the key, or the page that sends the request, may not do this
       TrainingError                   a training run that cannot start or go on
         NonFiniteLossError            the loss is NaN or infinite; no update was made
       BusyError                       over capacity now; try again later
       DeadlineError                   the request ran out of its time
       NotReadyError                   starting, stopping or degraded; try again later
+      ServerError                     a server that is not reached, or answers as none of ours
 
 Each message says what was wrong, the value, the limit and the remedy. Catch the base class to
 catch them all:
@@ -42,6 +45,10 @@ class SightlineError(Exception):
     """Base of every deliberate error; ``code`` is stable and meant for machines."""
 
     code = "error"
+    status: int | None = None
+    """HTTP status, where the error came from a server."""
+    request_id: str | None = None
+    """``X-Request-ID`` of the request, to find it in the server's log."""
 
     def __init__(self, message: str, *, code: str | None = None, param: str | None = None) -> None:
         """Keep the message, an optional narrower code and the name of the offending parameter."""
@@ -164,6 +171,18 @@ class FetchError(SightlineError):
     code = "fetch"
 
 
+class AuthenticationError(SightlineError):
+    """A request without an API key where one is needed, or with one that is not valid."""
+
+    code = "unauthenticated"
+
+
+class AccessError(SightlineError):
+    """What is known of the sender does not allow this request; ``code`` says why."""
+
+    code = "forbidden"
+
+
 class TrainingError(SightlineError):
     """A training run that cannot start or go on."""
 
@@ -192,3 +211,9 @@ class NotReadyError(SightlineError):
     """The service is starting, stopping or degraded; the same request may succeed later."""
 
     code = "not_ready"
+
+
+class ServerError(SightlineError):
+    """A server that is not reached, or that answers as none of ours; ``code`` says which."""
+
+    code = "server"

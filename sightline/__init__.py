@@ -1,0 +1,1 @@
+"""The Python client: `sightline.client.Client` and `sightline.async_client.AsyncClient`."""
