@@ -5,8 +5,20 @@ from __future__ import annotations
 import time
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from enum import IntEnum
 
 from core.errors import DeadlineError
+
+
+class Priority(IntEnum):
+    """Whose work the model does first; a lower number goes before a higher one."""
+
+    SEARCH = 0
+    """Somebody waits for hits."""
+    CLASSIFY = 1
+    """Somebody waits for labels."""
+    BULK = 2
+    """Adding items and large embedding requests: much work, nobody watches."""
 
 
 @dataclass(slots=True)
@@ -23,6 +35,9 @@ class RequestScope:
     """``time.monotonic()`` of its arrival."""
     abandoned: bool = False
     """The client went away or was answered 504: work that has not begun is dropped."""
+
+    priority: Priority = Priority.SEARCH
+    """Its place in line at the model; routes that ask for more lower it with :func:`work_as`."""
 
     def remaining_s(self) -> float:
         """Return the seconds left, not below zero."""
@@ -56,3 +71,10 @@ def deadline_message(timeout_s: float) -> str:
         f"the request took longer than its limit of {timeout_s:g} s; send less in one request, "
         "try again later, or raise request_timeout_s"
     )
+
+
+def work_as(priority: Priority) -> None:
+    """Give the current request its place in line at the model; does nothing outside of requests."""
+    scope = CURRENT_SCOPE.get()
+    if scope is not None:
+        scope.priority = priority
