@@ -3,37 +3,44 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
+from types import ModuleType
 
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
 from encoders.encoder import Encoder
-from service.admission import Admission, BodyLimit
+from service.admission import Admission
+from service.backlog import Backlog, BacklogLimits
+from service.body_limit import BodyLimit
 from service.engine import Engine, open_engine
 from service.errors import install_error_handlers
 from service.metrics import Metrics
 from service.middleware import EscapedSlashes, RequestContext
-from service.openapi import install_openapi
+from service.openapi import install_openapi, operation_id
 from service.routes import (
     classify,
+    clip_retrieval,
     embeddings,
     health,
     images,
+    immich,
     items,
     label_sets,
     page,
     search,
 )
-from service.settings import Settings
+from service.settings import Settings, Wire
 
 _DESCRIPTION = (
     "Image search and zero-shot labels with a CLIP-style dual encoder. Every answer carries "
     '`X-Request-ID`; every error has the shape `{"error": {type, message, param, code}}`.'
 )
+
+_WIRES: Mapping[Wire, ModuleType] = {"clip-retrieval": clip_retrieval, "immich": immich}
 
 
 def create_app(
@@ -52,6 +59,9 @@ def create_app(
         metrics: the metrics that ``engine`` reports to.
     """
     metrics = metrics or Metrics()
+    backlog = Backlog(backlog_limits(settings))
+    metrics.add_gauge("cost_in_flight", "Cost units admitted and not done.", lambda: backlog.cost)
+    metrics.add_gauge("bytes_in_flight", "Bytes of request bodies.", lambda: backlog.bytes)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -72,9 +82,10 @@ def create_app(
         description=_DESCRIPTION,
         docs_url=None,
         redoc_url=None,
+        generate_unique_id_function=operation_id,
         lifespan=lifespan,
         middleware=_middleware(
-            settings, metrics, is_draining=lambda: _is_draining(app.state.engine)
+            settings, metrics, backlog, is_draining=lambda: _is_draining(app.state.engine)
         ),
     )
     app.state.settings = settings
@@ -84,6 +95,9 @@ def create_app(
     install_openapi(app)
     for module in (search, classify, items, images, label_sets, embeddings, health, page):
         app.include_router(module.router)
+    for name, wire in _WIRES.items():
+        if name in settings.wires:
+            app.include_router(wire.router)
     app.mount("/static", page.PageFiles(directory=page.STATIC, check_dir=False), name="static")
     return app
 
@@ -97,8 +111,18 @@ def _version() -> str:
         return "unknown"
 
 
+def backlog_limits(settings: Settings) -> BacklogLimits:
+    """Return how much may be in flight."""
+    return BacklogLimits(
+        max_requests=settings.max_requests,
+        max_cost=settings.max_cost,
+        max_bytes=settings.max_bytes_in_flight,
+        retry_after_s=settings.retry_after_s,
+    )
+
+
 def _middleware(
-    settings: Settings, metrics: Metrics, *, is_draining: Callable[[], bool]
+    settings: Settings, metrics: Metrics, backlog: Backlog, *, is_draining: Callable[[], bool]
 ) -> list[Middleware]:
     """Return the middlewares from the outside in."""
     found = [
@@ -121,14 +145,14 @@ def _middleware(
         )
     return [
         *found,
+        Middleware(BodyLimit, max_bytes=settings.max_body_bytes),
         Middleware(
             Admission,
             metrics=metrics,
-            max_requests=settings.max_requests,
-            retry_after_s=settings.retry_after_s,
+            backlog=backlog,
+            body_timeout_s=settings.body_timeout_s,
             is_draining=is_draining,
         ),
-        Middleware(BodyLimit, max_bytes=settings.max_body_bytes),
         Middleware(EscapedSlashes),
     ]
 

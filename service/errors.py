@@ -12,11 +12,14 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from core.errors import (
+    AccessError,
     ArtifactError,
+    AuthenticationError,
     BusyError,
     ConflictError,
     DeadlineError,
     EncoderError,
+    FetchError,
     ImageError,
     ImageTooLargeError,
     NotFoundError,
@@ -45,6 +48,9 @@ STATUSES: tuple[tuple[type[SightlineError], int, str], ...] = (
     (StorageError, 503, "storage"),
     (ArtifactError, 503, "storage"),
     (EncoderError, 503, "encoder"),
+    (AuthenticationError, 401, "unauthenticated"),
+    (AccessError, 403, "forbidden"),
+    (FetchError, 502, "fetch"),
     (UsageError, 400, "invalid_request"),
 )
 """Status and ``type`` of each error class; the first match counts, so narrow ones come first."""
@@ -52,11 +58,18 @@ STATUSES: tuple[tuple[type[SightlineError], int, str], ...] = (
 OUT_OF_RANGE = "out_of_range"
 """Code of a value that is well-formed and too small, too large or of the wrong size: 422."""
 
+UNAUTHENTICATED = 401
+
 _CODE_STATUSES = {
     OUT_OF_RANGE: 422,
+    "body_timeout": 408,
     "body_too_large": 413,
     "read_only": 403,
     "unsupported_media_type": 415,
+    # What an address gives is the choice of who names it; only an address that fails is a 502.
+    "fetch_redirects": 400,
+    "fetch_too_large": 400,
+    "fetch_encoding": 400,
 }
 _HTTP_TYPES = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
 _MAY_SUCCEED_LATER = frozenset({429, 503})
@@ -110,6 +123,9 @@ def error_response(
     extra = dict(headers or {})
     if status in _MAY_SUCCEED_LATER:
         extra["Retry-After"] = str(retry_after_s)
+    if status == UNAUTHENTICATED:
+        # RFC 9110 wants to know how to do better.
+        extra["WWW-Authenticate"] = "Bearer"
     return json_response({"error": body}, status=status, headers=extra)
 
 

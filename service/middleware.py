@@ -1,7 +1,7 @@
 """Pure ASGI middlewares: what happens to every request before and after its route.
 
 From the outside in: ``RequestContext`` (id, log line, metrics, security headers, last resort),
-``Admission`` and ``BodyLimit`` (see ``service.admission``), ``EscapedSlashes``.
+``BodyLimit`` and ``Admission`` (files of their own), ``EscapedSlashes``.
 """
 
 from __future__ import annotations
@@ -15,14 +15,18 @@ from urllib.parse import unquote
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.errors import error_response
+from core.errors import UsageError
+from service.errors import error_object, error_response
 from service.metrics import Metrics
 from service.request_scope import CURRENT_SCOPE, RequestScope
 
 logger = logging.getLogger("service.access")
 
 UNMATCHED = "unmatched"
+TIMEOUT_HEADER = "X-Request-Timeout"
+"""Seconds after which a client does not want the answer any more; shorter than ours, or ours."""
 _CLIENT_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}\Z")
+_SECONDS = re.compile(r"\d{1,9}(\.\d{1,9})?\Z", re.ASCII)
 _CLOSED_BY_CLIENT = 499
 # Not a character by the Unicode standard; one that occurs all the same is escaped itself.
 _MARK = "\ufdd0"
@@ -56,13 +60,7 @@ class RequestContext:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        now = time.monotonic()
-        request = RequestScope(
-            request_id=_request_id(scope),
-            expires_at=now + self._timeout_s,
-            timeout_s=self._timeout_s,
-            started_at=now,
-        )
+        request, refusal = self._new_request(scope)
         token = CURRENT_SCOPE.set(request)
         status = _CLOSED_BY_CLIENT
         self._metrics.request_begun()
@@ -78,7 +76,7 @@ class RequestContext:
             await send(message)
 
         try:
-            await self._app(scope, receive, send_with_headers)
+            await (refusal or self._app)(scope, receive, send_with_headers)
         except Exception:
             # The last resort: a defect of ours is still an answer with an id, and is logged.
             logger.exception("unhandled error", extra={"request_id": request.request_id})
@@ -87,6 +85,23 @@ class RequestContext:
         finally:
             CURRENT_SCOPE.reset(token)
             self._finish(scope, request, status)
+
+    def _new_request(self, scope: Scope) -> tuple[RequestScope, ASGIApp | None]:
+        """Return the scope of a request, and the answer to one whose own deadline is no number."""
+        refusal: ASGIApp | None = None
+        timeout_s = self._timeout_s
+        try:
+            timeout_s = min(timeout_s, _asked_timeout_s(scope) or timeout_s)
+        except UsageError as error:
+            refusal = error_response(400, error_object(error))
+        now = time.monotonic()
+        request = RequestScope(
+            request_id=_request_id(scope),
+            expires_at=now + timeout_s,
+            timeout_s=timeout_s,
+            started_at=now,
+        )
+        return request, refusal
 
     def _finish(self, scope: Scope, request: RequestScope, status: int) -> None:
         route = getattr(scope.get("route"), "path", UNMATCHED)
@@ -138,6 +153,23 @@ def _request_id(scope: Scope) -> str:
     given = Headers(scope=scope).get("x-request-id", "")
     # Only plain characters: an id is echoed in a header and written to the log.
     return given if _CLIENT_ID.match(given) else uuid.uuid4().hex
+
+
+def _asked_timeout_s(scope: Scope) -> float | None:
+    """Return the seconds a client is willing to wait, ``None`` where it does not say.
+
+    Raises:
+        UsageError: not a number above 0.
+    """
+    given = Headers(scope=scope).get(TIMEOUT_HEADER)
+    if given is None:
+        return None
+    if not _SECONDS.match(given) or float(given) <= 0:
+        raise UsageError(
+            f"{TIMEOUT_HEADER}: {given[:40]!r} is no number of seconds above 0; send for example 2.5",
+            param=TIMEOUT_HEADER,
+        )
+    return float(given)
 
 
 def _internal_error(request: RequestScope) -> ASGIApp:

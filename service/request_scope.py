@@ -1,13 +1,16 @@
-"""What belongs to one request and follows it into its worker threads: id, deadline, stages."""
+"""What belongs to one request and follows it into its worker threads: id, deadline, cost."""
 
 from __future__ import annotations
 
+import threading
 import time
+from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from enum import IntEnum
 
 from core.errors import DeadlineError
+from service.request_cost import cost_of
 
 
 class Priority(IntEnum):
@@ -21,9 +24,9 @@ class Priority(IntEnum):
     """Adding items and large embedding requests: much work, nobody watches."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class RequestScope:
-    """The identity and the time of one request."""
+    """The identity and the time of one request; any thread may use it."""
 
     request_id: str
     """Sent back as ``X-Request-ID``."""
@@ -35,9 +38,13 @@ class RequestScope:
     """``time.monotonic()`` of its arrival."""
     abandoned: bool = False
     """The client went away or was answered 504: work that has not begun is dropped."""
-
     priority: Priority = Priority.SEARCH
     """Its place in line at the model; routes that ask for more lower it with :func:`work_as`."""
+    charge: Callable[[float], None] | None = None
+    """Told the real cost of the request once it is known, in cost units."""
+    _counted: float = 0.0
+    _callbacks: list[Callable[[], None]] = field(default_factory=list)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def remaining_s(self) -> float:
         """Return the seconds left, not below zero."""
@@ -60,9 +67,59 @@ class RequestScope:
         if self.is_over():
             raise DeadlineError(deadline_message(self.timeout_s))
 
+    def abandon(self) -> None:
+        """Nobody waits any more: call back, once, all that asked to know."""
+        with self._lock:
+            if self.abandoned:
+                return
+            self.abandoned = True
+            callbacks, self._callbacks = self._callbacks, []
+        for callback in callbacks:
+            callback()
+
+    def when_abandoned(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call ``callback`` when the request is abandoned, at once if it is already.
+
+        It is called in the thread that abandons, mostly the event loop's, and must be quick.
+        Returns the function that takes the callback back.
+        """
+        with self._lock:
+            if not self.abandoned:
+                self._callbacks.append(callback)
+                return lambda: self._forget(callback)
+        callback()
+        return _nothing
+
+    def count(self, *, images: int = 0, texts: int = 0) -> None:
+        """Say what the request really asks of the model; replaces the estimate of its cost."""
+        with self._lock:
+            self._counted += cost_of(images=images, texts=texts)
+            counted = self._counted
+        if self.charge is not None:
+            self.charge(counted)
+
+    def _forget(self, callback: Callable[[], None]) -> None:
+        with self._lock:
+            if callback in self._callbacks:
+                self._callbacks.remove(callback)
+
 
 CURRENT_SCOPE: ContextVar[RequestScope | None] = ContextVar("sightline_request", default=None)
 """The request that the running task or thread works for; ``None`` outside of requests."""
+
+
+def count_work(*, images: int = 0, texts: int = 0) -> None:
+    """Say what the current request asks of the model, once the numbers are known."""
+    scope = CURRENT_SCOPE.get()
+    if scope is not None:
+        scope.count(images=images, texts=texts)
+
+
+def work_as(priority: Priority) -> None:
+    """Give the current request its place in line at the model; does nothing outside of requests."""
+    scope = CURRENT_SCOPE.get()
+    if scope is not None:
+        scope.priority = priority
 
 
 def deadline_message(timeout_s: float) -> str:
@@ -73,8 +130,5 @@ def deadline_message(timeout_s: float) -> str:
     )
 
 
-def work_as(priority: Priority) -> None:
-    """Give the current request its place in line at the model; does nothing outside of requests."""
-    scope = CURRENT_SCOPE.get()
-    if scope is not None:
-        scope.priority = priority
+def _nothing() -> None:
+    """Take back a callback that was called already."""

@@ -9,6 +9,7 @@ import dataclasses
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Literal
 
@@ -24,11 +25,12 @@ ENVIRONMENT_PREFIX = "SIGHTLINE_"
 FOREIGN_VARIABLES = frozenset({"SIGHTLINE_DEBUG"})
 """Variables with our prefix that the command line and the browser tests read for themselves."""
 
+Wire = Literal["clip-retrieval", "immich"]
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 ImageFormat = Literal["JPEG", "PNG", "WEBP", "GIF", "BMP", "AVIF", "TIFF"]
 
 _LARGEST_PORT = 65535
-_MAY_BE_ZERO = frozenset({"port", "threads", "decode_threads", "text_cache_entries"})
+_MAY_BE_ZERO = frozenset({"port", "threads", "decode_threads", "text_cache_entries", "rate_limit"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,7 @@ class Settings:
     """Everything an operator can set; each field is ``SIGHTLINE_<NAME>`` in the environment."""
 
     host: str = "127.0.0.1"
-    """Address to listen on; only this machine by default, because there is no login yet."""
+    """Address to listen on. Any but this machine's own needs API keys, or ``allow_open``."""
     port: int = 8000
     """TCP port; 0 takes a free one."""
     gallery: Path = Path("gallery")
@@ -90,16 +92,66 @@ class Settings:
     """Texts that may wait for the model; beyond it requests get 429."""
     max_requests: int = 256
     """Requests in flight; beyond it requests get 429 before their body is read."""
+    max_cost: float = 256.0
+    """Work in flight, in images (a text counts 0.2); beyond it requests get 429 unread."""
+    max_bytes_in_flight: int = 512 * 2**20
+    """Bytes of all request bodies in flight; beyond it requests get 429 unread."""
     request_timeout_s: float = 30.0
-    """Seconds a request may take before it is answered with 504."""
+    """Seconds a request may take before it is answered with 504; a client may ask for less."""
+    head_timeout_s: float = 10.0
+    """Seconds the head of a request may take to arrive; after it the connection gets 408."""
+    body_timeout_s: float = 20.0
+    """Seconds the body of a request may take to arrive; after it the request gets 408."""
+    max_head_bytes: int = 64 * 2**10
+    """Bytes of the head of a request: its first line and all headers; beyond it 431."""
     drain_timeout_s: float = 30.0
     """Seconds that requests in flight get to finish after SIGTERM."""
+    drain_notice_s: float = 0.5
+    """Seconds between SIGTERM and closing the port, in which new requests and ``/readyz`` get 503;
+    set it to the period of a load balancer's probe."""
+    decode: Literal["thread", "process"] = "thread"
+    """Where images are decoded: in threads of the service, or in child processes that may crash."""
+    decode_timeout_s: float = 10.0
+    """Seconds a child process gets for one image before it is killed (``decode = "process"``)."""
+    decode_memory_bytes: int = 2**30
+    """Address space of a child process (``decode = "process"``)."""
     retry_after_s: int = 1
     """Seconds named by the Retry-After header of 429 and 503 answers."""
     text_cache_entries: int = 10_000
     """Text embeddings kept in memory (2 KiB each at 512 dimensions); 0 keeps none."""
     cors_origins: tuple[str, ...] = ()
     """Web origins whose pages may call this service, for example ``https://shop.example``."""
+    allowed_hosts: tuple[str, ...] = ()
+    """Names that requests may give in ``Host`` where no keys are needed, besides this machine's
+    own; with none, any name where other machines may ask anyway."""
+    allow_open: bool = False
+    """Listen for other machines although the gallery has no API keys."""
+    public_page: bool = True
+    """Show the page without a key; it asks for one before it shows anything of the gallery."""
+    public_docs: bool = False
+    """Show ``/docs`` and ``/openapi.json`` without a key where the gallery has keys."""
+    public_metrics: bool = False
+    """Answer ``/metrics`` without a key where the gallery has keys; else it needs ``admin``."""
+    rate_limit: float = 0.0
+    """Requests a second of one key, or of one address where no keys are needed; 0: no limit."""
+    rate_burst: int = 100
+    """Requests that may come at once after a quiet time; the page loads 60 thumbnails."""
+    trusted_proxies: tuple[str, ...] = ("127.0.0.1",)
+    """Addresses of proxies whose ``X-Forwarded-For`` and ``X-Forwarded-Proto`` are believed."""
+    fetch_urls: bool = False
+    """Load images that requests name by ``image_url``, from the hosts of ``fetch_hosts`` alone."""
+    fetch_hosts: tuple[str, ...] = ()
+    """Hosts to load from: ``cdn.example``, ``*.cdn.example``, or ``*`` for every public host."""
+    fetch_networks: tuple[str, ...] = ()
+    """Private networks that may be loaded from all the same, for example ``10.1.0.0/16``."""
+    fetch_timeout_s: float = 5.0
+    """Seconds for one image by URL: name, connection, redirects and body."""
+    fetch_threads: int = 8
+    """Images loaded by URL at the same time."""
+    wires: tuple[Wire, ...] = ("clip-retrieval", "immich")
+    """Wires of other projects that are answered beside our own; see docs/compatible.md."""
+    immich_models: tuple[str, ...] = ()
+    """Names of immich's list under which this model answers, for example ``ViT-B-32__openai``."""
     log_format: LogFormat = "console"
     """``console`` for people, ``json`` for log collectors."""
     log_level: LogLevel = "INFO"
@@ -118,7 +170,9 @@ class Settings:
             least = 0 if field.name in _MAY_BE_ZERO else 1
             if isinstance(value, int) and not isinstance(value, bool) and value < least:
                 raise ConfigError(f"{field.name} = {value}: expected at least {least}")
-            if isinstance(value, float) and not 0 < value < float("inf"):
+            if isinstance(value, float) and not (
+                0 < value < float("inf") or (value == 0 and least == 0)
+            ):
                 raise ConfigError(f"{field.name} = {value}: expected a number above 0")
         if self.port > _LARGEST_PORT:
             raise ConfigError(f"port = {self.port}: expected at most {_LARGEST_PORT}")
@@ -126,6 +180,22 @@ class Settings:
             raise ConfigError(f"max_k = {self.max_k}: expected at most {MOST_K}")
         if not self.image_formats:
             raise ConfigError("image_formats is empty: name at least one, for example JPEG")
+        self._check_fetching()
+
+    def _check_fetching(self) -> None:
+        if self.fetch_urls and not self.fetch_hosts:
+            raise ConfigError(
+                "fetch_urls is true, but fetch_hosts is empty: name the hosts to load from, or "
+                "'*' for every public one"
+            )
+        for text in self.fetch_networks:
+            try:
+                ip_network(text)
+            except ValueError as error:
+                raise ConfigError(
+                    f"fetch_networks: {text!r} is no network ({error}); write for example "
+                    "10.1.0.0/16"
+                ) from error
 
 
 def load_settings(

@@ -14,7 +14,9 @@ from fastapi import FastAPI, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from service.admission import Admission, BodyLimit
+from service.admission import Admission
+from service.backlog import Backlog, BacklogLimits
+from service.body_limit import BodyLimit
 from service.errors import install_error_handlers
 from service.metrics import Metrics
 from service.middleware import RequestContext
@@ -28,8 +30,8 @@ def admission(app: ASGIApp, *, max_requests: int = 8, draining: bool = False) ->
     return Admission(
         app,
         metrics=Metrics(),
-        max_requests=max_requests,
-        retry_after_s=3,
+        backlog=Backlog(BacklogLimits(max_requests=max_requests, retry_after_s=3)),
+        body_timeout_s=30,
         is_draining=lambda: draining,
     )
 
