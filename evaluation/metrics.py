@@ -4,7 +4,8 @@ Every function takes ``ranks_R``: the ranks, counted from 1, of the relevant ite
 holds. ``relevant`` is R, how many relevant items there are in all, for lists that miss some.
 A query without relevant items has no value in any of them: leave it out of the mean and count it.
 
-Where libraries differ (docs/evaluation.md has the table): precision is divided by k even when the
+``evaluation.query_metrics`` has the same for many queries at once. Where libraries differ
+(docs/metrics.md has the table): precision is divided by k even when the
 list is shorter; AP counts relevant items that the list misses as zeros; ``recall_at_k`` is the
 fraction of the relevant items, ``hit_at_k`` is what the CLIP papers call R@k.
 
@@ -21,6 +22,11 @@ from numpy.typing import NDArray
 
 from core.errors import UsageError
 from core.types import IdArray
+
+Grades = NDArray[np.float64]
+"""Grades of relevant items, above 0."""
+_RECALL_ROUNDING = 1e-12
+"""So that recall 3/10 reaches the level 0.3, whatever binary fractions make of both."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +80,28 @@ def rank_curve(ranks_R: IdArray, length: int, *, relevant: int | None = None) ->
     )
 
 
+def capped_recall_at_k(ranks_R: IdArray, k: int, *, relevant: int | None = None) -> float:
+    """Return r_k / min(k, R): 1 for the best possible list, also where R is above k.
+
+    Source: Thakur et al. 2021, BEIR, arXiv:2104.08663, section 3.3 ("capped recall").
+    """
+    return _found(ranks_R, k) / min(k, _relevant(ranks_R, relevant))
+
+
+def paired_recall_at_k(partner_ranks_N: IdArray, k: int) -> float:
+    """Return the fraction of queries whose one partner, the row of their number, is in the top k.
+
+    What open_clip's trainer logs as ``R@k``: another caption of the same image counts as wrong, so
+    never compare it with the R@k of papers, which is ``hit_at_k``.
+
+    Raises:
+        UsageError: no query, or k below 1.
+    """
+    if len(partner_ranks_N) == 0:
+        raise UsageError("no query: paired recall is a mean over one or more")
+    return _found(partner_ranks_N, k) / len(partner_ranks_N)
+
+
 def f1_at_k(ranks_R: IdArray, k: int, *, relevant: int | None = None) -> float:
     """Return the harmonic mean of precision and recall at k, 2 r_k / (k + R); 0.0 if both are 0.
 
@@ -118,6 +146,81 @@ def average_precision_at_k(ranks_R: IdArray, k: int, *, relevant: int | None = N
     """
     within_R = ranks_R[ranks_R <= _checked_k(k)]
     return _precision_sum(within_R) / _relevant(ranks_R, relevant)
+
+
+def capped_average_precision_at_k(
+    ranks_R: IdArray, k: int, *, relevant: int | None = None
+) -> float:
+    """Return AP with the sum cut at rank k and divided by min(R, k), the most that k places hold.
+
+    What many competitions call AP@k or MAP@k; see ``average_precision_at_k`` for the other.
+    """
+    within_R = ranks_R[ranks_R <= _checked_k(k)]
+    return _precision_sum(within_R) / min(k, _relevant(ranks_R, relevant))
+
+
+def ndcg(
+    ranks_R: IdArray,
+    *,
+    k: int | None = None,
+    grades_R: Grades | None = None,
+    judged_J: Grades | None = None,
+    exponential: bool = False,
+) -> float:
+    """Return DCG over the DCG of the best possible list: sum of gain / log2(rank + 1), cut at k.
+
+    Args:
+        ranks_R: ranks of the relevant items that the list holds.
+        k: cut-off of both sums; by default the whole lists.
+        grades_R: grade of each, above 0; by default 1.
+        judged_J: grades of all relevant items, also those that the list misses; by default
+            ``grades_R``.
+        exponential: gain 2^grade - 1 instead of the grade; the same where grades are 0 and 1.
+
+    Source: Jarvelin, Kekalainen 2002, ACM TOIS 20(4); trec_eval ``ndcg_cut`` (the grade as gain);
+    Burges et al. 2005, Learning to rank using gradient descent (2^grade - 1).
+
+    Raises:
+        UsageError: nothing is relevant, or k below 1.
+    """
+    grades = np.ones(len(ranks_R)) if grades_R is None else np.asarray(grades_R, np.float64)
+    judged = grades if judged_J is None else np.asarray(judged_J, np.float64)
+    _relevant(ranks_R, len(judged))
+    ideal = np.sort(judged)[::-1]
+    best = _dcg(np.arange(1, len(ideal) + 1), ideal, k, exponential=exponential)
+    return _dcg(ranks_R, grades, k, exponential=exponential) / best
+
+
+def interpolated_precision(
+    ranks_R: IdArray, recall_level: float, *, relevant: int | None = None
+) -> float:
+    """Return the best precision at any recall of ``recall_level`` or more; 0.0 if not reached.
+
+    The envelope of a plotted curve; too kind to be a headline.
+    Source: Manning, Raghavan, Schuetze 2008, section 8.4; trec_eval ``iprec_at_recall``.
+    """
+    count = _relevant(ranks_R, relevant)
+    found_R = np.arange(1, len(ranks_R) + 1)
+    reached_R = found_R / count >= recall_level - _RECALL_ROUNDING
+    return float(np.max(found_R / np.sort(ranks_R), initial=0.0, where=reached_R))
+
+
+def eleven_point_precision(ranks_R: IdArray, *, relevant: int | None = None) -> float:
+    """Return the mean interpolated precision at recall 0, 0.1 ... 1.
+
+    Source: Manning, Raghavan, Schuetze 2008, section 8.4; trec_eval ``11pt_avg``.
+    """
+    levels = [tenth / 10 for tenth in range(11)]
+    return float(
+        np.mean([interpolated_precision(ranks_R, one, relevant=relevant) for one in levels])
+    )
+
+
+def _dcg(ranks: IdArray, grades: Grades, k: int | None, *, exponential: bool) -> float:
+    """Return the sum of gain / log2(rank + 1) over ranks up to k."""
+    gains = np.exp2(grades) - 1 if exponential else np.asarray(grades)
+    within = np.full(len(ranks), True) if k is None else ranks <= _checked_k(k)
+    return float(np.sum(gains[within] / np.log2(ranks[within] + 1)))
 
 
 def _found(ranks_R: IdArray, k: int) -> int:
