@@ -36,9 +36,9 @@ class ExactRanking:
     """What exact search found."""
 
     judged: JudgedRanks
-    columns_NK: IdArray
+    top_NK: IdArray
     """Columns of the best items, best first; -1 where a query has fewer."""
-    scores_NK: FloatArray
+    top_scores_NK: FloatArray
     """Their scores; minus infinity where a query has fewer."""
 
     def tied_at_k(self, k: int) -> int:
@@ -47,15 +47,15 @@ class ExactRanking:
         Raises:
             UsageError: the best k + 1 were not kept.
         """
-        if not 1 <= k < self.scores_NK.shape[1]:
+        if not 1 <= k < self.top_scores_NK.shape[1]:
             raise UsageError(
-                f"k = {k}, but the best {self.scores_NK.shape[1]} were kept: keep k + 1 or more"
+                f"k = {k}, but the best {self.top_scores_NK.shape[1]} were kept: keep k + 1 or more"
             )
-        inside_N, outside_N = self.scores_NK[:, k - 1], self.scores_NK[:, k]
+        inside_N, outside_N = self.top_scores_NK[:, k - 1], self.top_scores_NK[:, k]
         return int(np.count_nonzero((inside_N == outside_N) & np.isfinite(outside_N)))
 
 
-def search_exactly(
+def exact_ranks(
     queries_ND: FloatArray,
     gallery_MD: FloatArray,
     gallery_ids: Sequence[str],
@@ -63,7 +63,7 @@ def search_exactly(
     *,
     grades_N: Sequence[Sequence[float]] | None = None,
     excluded_N: Sequence[Sequence[int]] | None = None,
-    best: int = 0,
+    top: int = 0,
     tile_scores: int = TILE_SCORES,
     progress: ProgressFactory = silent,
 ) -> ExactRanking:
@@ -77,7 +77,7 @@ def search_exactly(
         grades_N: grade of each of them, above 0; by default 1.
         excluded_N: columns that are no answer to a query, such as the query itself: they are left
             out before anything is counted, of what is relevant too.
-        best: how many of the best items to return for each query; capped at M.
+        top: how many of the best items to return for each query; capped at M.
         tile_scores: scores in memory at once.
         progress: shows how far it is.
 
@@ -96,7 +96,7 @@ def search_exactly(
     judged, grades_T = _Pairs(judged.rows_P[kept_T], judged.columns_P[kept_T]), grades_T[kept_T]
     error = quick_error(queries_ND, gallery_MD)
     counts = RelevantCounts(queries_ND, gallery_MD, places_M, judged.rows_P, judged.columns_P)
-    items = BestItems(queries_ND, gallery_MD, places_M, count=min(best, len(gallery_MD)))
+    items = BestItems(queries_ND, gallery_MD, places_M, count=min(top, len(gallery_MD)))
     with progress("search exactly", total=len(queries_ND), unit="queries") as shown:
         for tile in _tiles(queries_ND, gallery_MD, tile_scores):
             _exclude(tile, excluded)
@@ -113,8 +113,8 @@ def search_exactly(
             judged_grades_J=grades_T,
             queries=len(queries_ND),
         ),
-        columns_NK=items.columns_NK,
-        scores_NK=items.scores_NK,
+        top_NK=items.columns_NK,
+        top_scores_NK=items.scores_NK,
     )
 
 

@@ -156,8 +156,8 @@ def _precision_sum(judged: JudgedRanks, k: int | None) -> Values:
     precision_T = judged.place_T() / judged.ranks_T
     if k is not None:
         precision_T = np.where(judged.ranks_T <= k, precision_T, 0.0)
-    sum_N: Values = np.bincount(judged.query_T, weights=precision_T, minlength=judged.queries)
-    return sum_N
+    sum_N = np.bincount(judged.query_T, weights=precision_T, minlength=judged.queries)
+    return sum_N.astype(np.float64)
 
 
 def _ndcg(
@@ -179,8 +179,8 @@ def _dcg(
     discounted_T = gains_T / np.log2(ranks_T + 1)
     if k is not None:
         discounted_T = np.where(ranks_T <= k, discounted_T, 0.0)
-    sum_N: Values = np.bincount(query_T, weights=discounted_T, minlength=queries)
-    return sum_N
+    sum_N = np.bincount(query_T, weights=discounted_T, minlength=queries)
+    return sum_N.astype(np.float64)
 
 
 def _over(
