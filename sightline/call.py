@@ -20,7 +20,7 @@ from sightline.retries import Repeat
 Answer = TypeVar("Answer")
 
 JSONAnswer: TypeAlias = Any
-"""A parsed JSON answer; whoever reads it meets KeyError or TypeError where it is not as expected."""
+"""A parsed JSON answer; reading it raises KeyError or TypeError where it is not as expected."""
 
 MOST_SHOWN_CHARS = 200
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import httpx
 
 from core.errors import (
-    AccessError,
     BusyError,
     ConflictError,
     DeadlineError,
@@ -100,8 +99,12 @@ def broken(error: httpx.RequestError) -> Failure:
     return Failure(found, outcome)
 
 
-def error_from(body: object, status: int) -> SightlineError:
+def error_from(body: object, *, status: int = 422) -> SightlineError:
     """Return the error that stands under ``error`` in an answer or in one of its results.
+
+    Args:
+        body: the object with ``type``, ``message``, ``param`` and ``code``.
+        status: of the answer; an entry among others has none, a bad image alone would be 422.
 
     Raises:
         TypeError: it is no object.
@@ -138,7 +141,7 @@ def _classes(base: type[SightlineError]) -> dict[str, type[SightlineError]]:
 
 def _error_of(response: httpx.Response) -> SightlineError:
     try:
-        return error_from(response.json()["error"], response.status_code)
+        return error_from(response.json()["error"], status=response.status_code)
     except (KeyError, TypeError, ValueError):
         kind = _STATUSES.get(response.status_code, ServerError)
         shown = " ".join(response.text.split())[:MOST_SHOWN_CHARS]

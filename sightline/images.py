@@ -32,8 +32,15 @@ def image_bytes(image: ImageLike) -> bytes:
     """
     if isinstance(image, bytes):
         return image
+    try:
+        return _read(image)
+    except OSError as error:
+        raise NotFoundError(f"the image cannot be read: {error}", param="image") from error
+
+
+def _read(image: str | Path | Callable[[], bytes] | Picture) -> bytes:
     if isinstance(image, str | Path):
-        return _file_bytes(Path(image))
+        return Path(image).read_bytes()
     if callable(image):
         return image()
     if hasattr(image, "save"):
@@ -45,10 +52,3 @@ def image_bytes(image: ImageLike) -> bytes:
         "Pillow image",
         param="image",
     )
-
-
-def _file_bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except (OSError, ValueError) as error:
-        raise NotFoundError(f"{path} cannot be read: {error}", param="image") from error
