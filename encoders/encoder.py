@@ -66,6 +66,13 @@ class Encoder(Protocol):
         """
         ...
 
+    def clean_text(self, text: str) -> str:
+        """Return the text as the tokenizer reads it: where two are equal, so are their embeddings.
+
+        Any thread may call this.
+        """
+        ...
+
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Return how many tokens each text has, special tokens included, before truncation."""
         ...

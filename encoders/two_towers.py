@@ -12,6 +12,7 @@ import numpy as np
 
 from core.errors import EncoderError
 from core.types import FloatArray, PixelArray
+from encoders.cleaning import clean_text
 from encoders.preprocessing import Preprocessing
 from encoders.spec import ModelSpec, encoder_id
 from encoders.tokenizer import TextTokenizer, TokenBatch
@@ -95,6 +96,13 @@ class TwoTowerEncoder(ABC):
             batch = self._tokenizer.pad([token_ids[row] for row in rows])
             embeddings_ND[rows] = self._run_texts(batch)
         return unit_rows(embeddings_ND)
+
+    def clean_text(self, text: str) -> str:
+        """Return the text as the tokenizer reads it: where two are equal, so are their embeddings.
+
+        Any thread may call this.
+        """
+        return clean_text(text, self._spec.text.cleaning)
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Return how many tokens each text has, special tokens included, before truncation."""

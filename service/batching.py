@@ -1,34 +1,35 @@
 """One encoder for all requests: any thread may call it, one thread runs the model.
 
-Batching is greedy: whenever the model is free it takes what waits, up to one batch, from the lane
-whose first job is oldest. There is no timer: an idle service adds no waiting time, a busy one
-forms batches by itself.
+Texts are embedded once and remembered; what has to be computed goes to the lanes of the inference
+thread in pieces of one batch, with the priority of its request.
 
 # N = inputs, S = image size, D = embedding dimension
 """
 
 from __future__ import annotations
 
-import threading
-import time
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
-from core.errors import EncoderError, NotReadyError, SightlineError
+from core.errors import EncoderError, SightlineError
 from core.types import FloatArray, PixelArray
 from encoders.encoder import Encoder
 from encoders.preprocessing import Preprocessing
-from service.lanes import InputT, Job, Lane, OutputT
+from service.inference import InferenceThread
+from service.lanes import BatchObserver, InputT, Job, Lane, OutputT
 from service.request_scope import CURRENT_SCOPE
-from service.text_cache import TextCache
+from service.vector_cache import VectorCache
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class BatchLimits:
-    """How much waits and how much runs at once."""
+    """How much waits, how much runs at once, and for how long."""
 
     max_batch_images: int = 16
     """Images of one model call."""
@@ -38,14 +39,10 @@ class BatchLimits:
     """Images that may wait."""
     max_queued_texts: int = 2048
     """Texts that may wait."""
-
-
-class BatchObserver(Protocol):
-    """Told of every batch; called on the inference thread."""
-
-    def batch_done(self, lane: str, *, size: int, took_s: float, waited_s: float) -> None:
-        """Note a batch of ``size`` inputs whose oldest waited ``waited_s`` seconds."""
-        ...
+    aging_s: float = 0.5
+    """Seconds after which waiting work goes first, whatever its priority."""
+    timeout_s: float = 60.0
+    """Seconds after which a model call that has not returned counts as stuck."""
 
 
 class SharedEncoder:
@@ -57,27 +54,28 @@ class SharedEncoder:
         *,
         observer: BatchObserver,
         limits: BatchLimits | None = None,
-        text_cache: TextCache | None = None,
+        text_cache: VectorCache | None = None,
     ) -> None:
         """Start the inference thread; ``encoder`` belongs to it from now on."""
         limits = limits or BatchLimits()
-        self.text_cache = TextCache(0) if text_cache is None else text_cache
+        self.text_cache = VectorCache(0) if text_cache is None else text_cache
         self._encoder = encoder
-        self._observer = observer
+        common: dict[str, Any] = {"aging_s": limits.aging_s, "observer": observer}
         self._images: Lane[PixelArray, FloatArray] = Lane(
             "image",
             self._run_images,
             max_batch=limits.max_batch_images,
             max_queued=limits.max_queued_images,
+            **common,
         )
-        text_limits = {"max_batch": limits.max_batch_texts, "max_queued": limits.max_queued_texts}
-        self._texts: Lane[str, FloatArray] = Lane("text", self._run_texts, **text_limits)
-        self._tokens: Lane[str, int] = Lane("tokens", encoder.count_tokens, **text_limits)
+        common |= {"max_batch": limits.max_batch_texts, "max_queued": limits.max_queued_texts}
+        self._texts: Lane[str, FloatArray] = Lane("text", self._run_texts, **common)
+        self._tokens: Lane[str, int] = Lane("tokens", encoder.count_tokens, **common)
         self._lanes: tuple[Lane[Any, Any], ...] = (self._texts, self._images, self._tokens)
-        self._wake = threading.Condition()
-        self._closing = False
-        self._thread = threading.Thread(target=self._serve, name="inference", daemon=True)
-        self._thread.start()
+        self._inference = InferenceThread(
+            self._lanes, observer=observer, timeout_s=limits.timeout_s
+        )
+        self._closed = False
 
     @property
     def encoder_id(self) -> str:
@@ -146,18 +144,23 @@ class SharedEncoder:
             BusyError: too many texts wait for the model.
             DeadlineError: the time of the request ended.
             EncoderError: the model failed on one of the texts.
+            NotReadyError: the model is stuck, or the service is closing.
         """
-        found = {text: self.text_cache.get(self.encoder_id, text) for text in dict.fromkeys(texts)}
-        missing = [text for text, vector_D in found.items() if vector_D is None]
-        for text, vector_D in zip(missing, self._embed_texts(missing), strict=True):
-            self.text_cache.put(self.encoder_id, text, vector_D)
-            found[text] = vector_D
-        rows = [vector_D for text in texts if (vector_D := found[text]) is not None]
-        return self._stacked(rows)
+        keys = [(self.encoder_id, self._encoder.clean_text(text)) for text in texts]
+
+        def compute(places: list[int]) -> list[FloatArray | SightlineError]:
+            return self._submit(self._texts, [texts[place] for place in places])
+
+        return self._stacked(self.text_cache.fetch(keys, compute, at_once=self._texts.max_batch))
 
     def encode_texts_uncached(self, texts: Sequence[str]) -> FloatArray:
         """Return the (N, D) embeddings of texts, always by the model: the canary's way."""
-        return self._embed_texts(list(texts))
+        outcomes: list[FloatArray | SightlineError] = self._submit(self._texts, texts)
+        return self._stacked(outcomes)
+
+    def clean_text(self, text: str) -> str:
+        """Return the text as the tokenizer reads it."""
+        return self._encoder.clean_text(text)
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Return how many tokens each text has before truncation."""
@@ -169,61 +172,40 @@ class SharedEncoder:
 
     def close(self) -> None:
         """Finish what waits, end the thread and release the model; calling it twice is fine."""
-        with self._wake:
-            if self._closing:
-                return
-            self._closing = True
-            self._wake.notify_all()
-        self._thread.join()
-        self._encoder.close()
-
-    def _embed_texts(self, texts: list[str]) -> FloatArray:
-        outcomes: list[FloatArray | SightlineError] = self._submit(self._texts, texts)
-        return self._stacked(outcomes)
+        if self._closed:
+            return
+        self._closed = True
+        if self._inference.close():
+            self._encoder.close()
+        else:
+            logger.error("the model does not answer; it is left as it is")
 
     def _submit(
         self, lane: Lane[InputT, OutputT], inputs: Sequence[InputT]
     ) -> list[OutputT | SightlineError]:
         """Queue the inputs one batch at a time, so that a large request lets others in between."""
+        scope = CURRENT_SCOPE.get()
         outcomes: list[OutputT | SightlineError] = []
         for start in range(0, len(inputs), lane.max_batch):
-            scope = CURRENT_SCOPE.get()
             if scope is not None:
                 scope.check()
             job: Job[InputT, OutputT] = Job(inputs[start : start + lane.max_batch], scope)
-            with self._wake:
-                if self._closing:
-                    raise NotReadyError("the service is shutting down; try again on another one")
-                lane.put(job)
-                self._wake.notify()
-            outcomes += job.wait()
+            self._inference.submit(lane, job)
+            of_job: list[OutputT | SightlineError] = self._outcomes(lane, job)
+            outcomes += of_job
         return outcomes
 
-    def _serve(self) -> None:
-        while (work := self._next_batch()) is not None:
-            lane, jobs = work
-            started = time.monotonic()
-            lane.run(jobs)
-            self._observer.batch_done(
-                lane.name,
-                size=sum(len(job.inputs) for job in jobs),
-                took_s=time.monotonic() - started,
-                waited_s=started - jobs[0].queued_at,
-            )
-
-    def _next_batch(self) -> tuple[Lane[Any, Any], list[Job[Any, Any]]] | None:
-        """Wait for work; ``None`` when the encoder closes and nothing is left."""
-        with self._wake:
-            while True:
-                waiting = [lane for lane in self._lanes if lane.oldest() is not None]
-                if waiting:
-                    lane = min(waiting, key=lambda lane: lane.oldest() or 0.0)
-                    if jobs := lane.take():
-                        return lane, jobs
-                elif self._closing:
-                    return None
-                else:
-                    self._wake.wait()
+    def _outcomes(
+        self, lane: Lane[InputT, OutputT], job: Job[InputT, OutputT]
+    ) -> list[OutputT | SightlineError]:
+        """Wait for a job; when its client goes away it leaves the lane at once."""
+        if job.scope is None:
+            return job.wait()
+        forget = job.scope.when_abandoned(lambda: self._inference.withdraw(lane, job))
+        try:
+            return job.wait()
+        finally:
+            forget()
 
     def _run_images(self, pixels_N: list[PixelArray]) -> FloatArray:
         return _checked(self._encoder.encode_images(np.stack(pixels_N)), len(pixels_N), self.dim)

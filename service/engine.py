@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
+from functools import partial
 from pathlib import Path
 
 from core.errors import DeadlineError, NotReadyError, SightlineError
@@ -22,14 +23,20 @@ from service.decoding_pool import DecodingPool
 from service.idempotency import IdempotencyKeys
 from service.metrics import Metrics
 from service.settings import Settings
-from service.text_cache import TextCache
+from service.vector_cache import VectorCache
 from service.workers import Workers
-from zeroshot.classifier import ClassifierCache
+from zeroshot.classifier_cache import ClassifierCache
 from zeroshot.label_sets import LabelSetStore
 
 logger = logging.getLogger(__name__)
 
 CANARY_TEXT = "a photo"
+
+_CACHE_COUNTS = {
+    "hits": "Embeddings answered from memory, or by a computation of another request.",
+    "misses": "Embeddings that had to be computed.",
+    "evictions": "Embeddings dropped from memory to make room.",
+}
 
 
 class Engine:
@@ -45,6 +52,8 @@ class Engine:
         self.metrics = metrics
         self.label_sets = LabelSetStore(settings.gallery / "label-sets")
         self.classifiers = ClassifierCache()
+        # What is in it was decoded under the limits of this engine, which never change.
+        self.image_cache = VectorCache(settings.image_cache_entries)
         self.idempotency = IdempotencyKeys()
         self.workers = Workers(settings.request_threads)
         # Readiness must not wait in line behind the requests it reports on.
@@ -116,7 +125,7 @@ def open_engine(settings: Settings, *, metrics: Metrics, encoder: Encoder | None
         loaded,
         observer=metrics,
         limits=batch_limits(settings),
-        text_cache=TextCache(settings.text_cache_entries),
+        text_cache=VectorCache(settings.text_cache_entries),
     )
     try:
         gallery = Gallery.open(
@@ -176,6 +185,8 @@ def batch_limits(settings: Settings) -> BatchLimits:
         max_batch_texts=settings.max_batch_texts,
         max_queued_images=settings.max_queued_images,
         max_queued_texts=settings.max_queued_texts,
+        aging_s=settings.priority_aging_s,
+        timeout_s=settings.model_timeout_s,
     )
 
 
@@ -184,8 +195,9 @@ def _publish_gauges(engine: Engine) -> None:
     add("gallery_items", "Items of the gallery.", engine.gallery.collection.count)
     add("queued_texts", "Texts that wait for the model.", lambda: engine.encoder.queued("text"))
     add("queued_images", "Images that wait for the model.", lambda: engine.encoder.queued("image"))
-    cache = engine.encoder.text_cache
-    add("text_cache_entries", "Text embeddings in memory.", lambda: len(cache))
-    add("text_cache_hits", "Texts answered from memory.", lambda: cache.hits)
-    add("text_cache_misses", "Texts that had to be embedded.", lambda: cache.misses)
+    caches = {"text": engine.encoder.text_cache, "image": engine.image_cache}
+    for kind, cache in caches.items():
+        add(f"{kind}_cache_entries", f"{kind.title()} embeddings in memory.", cache.__len__)
+        for what, help_text in _CACHE_COUNTS.items():
+            add(f"{kind}_cache_{what}", help_text, partial(getattr, cache, what))
     add("classifiers", "Classifiers in memory.", lambda: len(engine.classifiers))

@@ -12,6 +12,7 @@ from prometheus_client.exposition import generate_latest
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+_STAGES = "sightline_stage_seconds"
 _SIZES = (1, 2, 4, 8, 16, 32, 64, 128)
 
 
@@ -40,7 +41,7 @@ class Metrics:
             "sightline_requests_in_flight", "Requests being worked on.", registry=registry
         )
         self._stage_seconds = Histogram(
-            "sightline_stage_seconds",
+            _STAGES,
             "Time of one stage: decode (an image), search, add, classify, build_classifier.",
             ["stage"],
             buckets=_SECONDS,
@@ -62,9 +63,21 @@ class Metrics:
         )
         self._queue_seconds = Histogram(
             "sightline_queue_seconds",
-            "Time that the oldest input of a batch waited for the model.",
-            ["lane"],
+            "Time that the inputs of one request waited for their model call.",
+            ["lane", "priority"],
             buckets=_SECONDS,
+            registry=registry,
+        )
+        self._skipped = Counter(
+            "sightline_skipped_inputs",
+            "Inputs that never reached the model, because nobody waited for them any more.",
+            ["lane"],
+            registry=registry,
+        )
+        self._bisections = Counter(
+            "sightline_bisections",
+            "Batches on which the model failed, halved to find the bad input.",
+            ["lane"],
             registry=registry,
         )
         self._rejections = Counter(
@@ -74,11 +87,22 @@ class Metrics:
             registry=registry,
         )
 
-    def batch_done(self, lane: str, *, size: int, took_s: float, waited_s: float) -> None:
+    def batch_done(self, lane: str, *, size: int, took_s: float) -> None:
         """Note one model call."""
         self._batch_size.labels(lane).observe(size)
         self._batch_seconds.labels(lane).observe(took_s)
-        self._queue_seconds.labels(lane).observe(waited_s)
+
+    def job_waited(self, lane: str, priority: str, waited_s: float) -> None:
+        """Note how long the inputs of one request waited for their model call."""
+        self._queue_seconds.labels(lane, priority).observe(waited_s)
+
+    def inputs_skipped(self, lane: str, count: int) -> None:
+        """Count inputs that left the queue because nobody waits for them any more."""
+        self._skipped.labels(lane).inc(count)
+
+    def batch_bisected(self, lane: str) -> None:
+        """Count a batch on which the model failed."""
+        self._bisections.labels(lane).inc()
 
     def stage_done(self, stage: str, took_s: float) -> None:
         """Note the time of one stage of a request."""
@@ -110,6 +134,22 @@ class Metrics:
     def add_gauge(self, name: str, help_text: str, read: Callable[[], float]) -> None:
         """Publish a number that is read at each scrape."""
         Gauge(f"sightline_{name}", help_text, registry=self._registry).set_function(read)
+
+    def summary(self) -> str:
+        """Return calls and mean time of each stage as lines of text, the slowest first."""
+        sums: dict[str, float] = {}
+        counts: dict[str, float] = {}
+        for sample in next(iter(self._stage_seconds.collect())).samples:
+            found = {"_sum": sums, "_count": counts}.get(sample.name.removeprefix(_STAGES))
+            if found is not None:
+                found[sample.labels["stage"]] = sample.value
+        if not counts:
+            return "no request yet\n"
+        means = {stage: sums[stage] / counts[stage] for stage in counts if counts[stage]}
+        lines = [f"{'stage':<20} {'calls':>9} {'mean':>11}"]
+        for stage in sorted(means, key=lambda name: -means[name]):
+            lines.append(f"{stage:<20} {int(counts[stage]):>9} {means[stage]:>10.4f}s")
+        return "\n".join(lines) + "\n"
 
     def render(self) -> bytes:
         """Return the text exposition of all metrics."""

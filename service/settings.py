@@ -30,7 +30,9 @@ LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 ImageFormat = Literal["JPEG", "PNG", "WEBP", "GIF", "BMP", "AVIF", "TIFF"]
 
 _LARGEST_PORT = 65535
-_MAY_BE_ZERO = frozenset({"port", "threads", "decode_threads", "text_cache_entries", "rate_limit"})
+_MAY_BE_ZERO = frozenset(
+    {"port", "threads", "decode_threads", "text_cache_entries", "image_cache_entries", "rate_limit"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,10 @@ class Settings:
     """Images that may wait for the model; beyond it requests get 429."""
     max_queued_texts: int = 2048
     """Texts that may wait for the model; beyond it requests get 429."""
+    priority_aging_s: float = 0.5
+    """Seconds after which waiting work goes first at the model, whatever its priority."""
+    model_timeout_s: float = 60.0
+    """Seconds of one model call after which the model counts as stuck: what waits gets 503."""
     max_requests: int = 256
     """Requests in flight; beyond it requests get 429 before their body is read."""
     max_cost: float = 256.0
@@ -119,6 +125,8 @@ class Settings:
     """Seconds named by the Retry-After header of 429 and 503 answers."""
     text_cache_entries: int = 10_000
     """Text embeddings kept in memory (2 KiB each at 512 dimensions); 0 keeps none."""
+    image_cache_entries: int = 10_000
+    """Embeddings of images in requests kept in memory, by content; 0 keeps none."""
     cors_origins: tuple[str, ...] = ()
     """Web origins whose pages may call this service, for example ``https://shop.example``."""
     allowed_hosts: tuple[str, ...] = ()

@@ -57,7 +57,11 @@ class FakeEncoder:
     def encode_texts(self, texts: Sequence[str]) -> FloatArray:
         """Return the colour vector of the first colour word, else a direction by digest."""
         self.text_calls += 1
-        return np.stack([_text_vector(text) for text in texts])
+        return np.stack([_text_vector(self.clean_text(text)) for text in texts])
+
+    def clean_text(self, text: str) -> str:
+        """Join runs of white space, as most tokenizers do."""
+        return " ".join(text.split())
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Count words and two special tokens."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -17,7 +18,7 @@ from core.errors import BusyError, DeadlineError, EncoderError, NotReadyError, S
 from core.types import FloatArray, PixelArray
 from service.batching import BatchLimits, SharedEncoder
 from service.request_scope import CURRENT_SCOPE, RequestScope
-from service.text_cache import TextCache
+from service.vector_cache import VectorCache
 from tests.fakes import FakeEncoder
 
 POISON = 7
@@ -66,12 +67,27 @@ class Observer:
     def __init__(self) -> None:
         """Start empty."""
         self.batches: list[tuple[str, int]] = []
+        self.waited: list[tuple[str, str]] = []
+        self.skipped: Counter[str] = Counter()
+        self.bisected: Counter[str] = Counter()
 
-    def batch_done(self, lane: str, *, size: int, took_s: float, waited_s: float) -> None:
+    def batch_done(self, lane: str, *, size: int, took_s: float) -> None:
         """Note lane and size."""
         assert took_s >= 0
-        assert waited_s >= 0
         self.batches.append((lane, size))
+
+    def job_waited(self, lane: str, priority: str, waited_s: float) -> None:
+        """Note lane and priority."""
+        assert waited_s >= 0
+        self.waited.append((lane, priority))
+
+    def inputs_skipped(self, lane: str, count: int) -> None:
+        """Count."""
+        self.skipped[lane] += count
+
+    def batch_bisected(self, lane: str) -> None:
+        """Count."""
+        self.bisected[lane] += 1
 
 
 @pytest.fixture
@@ -81,12 +97,18 @@ def model() -> GatedEncoder:
 
 
 @pytest.fixture
-def shared(model: GatedEncoder) -> Iterator[SharedEncoder]:
+def observer() -> Observer:
+    """Return what is told of the batches."""
+    return Observer()
+
+
+@pytest.fixture
+def shared(model: GatedEncoder, observer: Observer) -> Iterator[SharedEncoder]:
     """Return a shared encoder with small batches and queues."""
     limits = BatchLimits(
         max_batch_images=8, max_batch_texts=4, max_queued_images=16, max_queued_texts=6
     )
-    encoder = SharedEncoder(model, observer=Observer(), limits=limits, text_cache=TextCache(100))
+    encoder = SharedEncoder(model, observer=observer, limits=limits, text_cache=VectorCache(100))
     yield encoder
     model.gate.set()
     encoder.close()
@@ -238,10 +260,10 @@ def test_a_full_queue_refuses(shared: SharedEncoder, model: GatedEncoder) -> Non
         assert waiting.result(10).shape == (4, 8)
 
 
-def test_the_lane_that_waits_longest_goes_first(shared: SharedEncoder, model: GatedEncoder) -> None:
-    """A stream of pictures cannot starve a text."""
-    observer = shared._observer
-    assert isinstance(observer, Observer)
+def test_the_lane_that_waits_longest_goes_first(
+    shared: SharedEncoder, model: GatedEncoder, observer: Observer
+) -> None:
+    """Of two lanes with the same priority, a stream of pictures cannot starve a text."""
     model.gate.clear()
     with ThreadPoolExecutor(4) as clients:
         clients.submit(shared.encode_images, pixels(10)[None])
@@ -283,7 +305,7 @@ def test_work_that_nobody_waits_for_is_skipped(shared: SharedEncoder, model: Gat
         assert model.entered.wait(10)
         abandoned = clients.submit(ask)
         wait_until(lambda: shared.queued("text") == 1)
-        scope.abandoned = True
+        scope.abandon()
         model.gate.set()
         with pytest.raises(DeadlineError):
             abandoned.result(10)
@@ -319,7 +341,7 @@ def test_closing_finishes_what_waits_and_refuses_the_rest(model: GatedEncoder) -
         waiting = threads.submit(encoder.encode_images, pixels(10)[None])
         wait_until(lambda: encoder.queued("image") == 1)
         closing = threads.submit(encoder.close)
-        wait_until(lambda: encoder._closing)
+        wait_until(lambda: encoder._inference._closing)
         with pytest.raises(NotReadyError):
             encoder.encode_texts(["b"])
         model.gate.set()
