@@ -17,6 +17,7 @@ from core.errors import SightlineError, UsageError
 COMMANDS = {
     "demo": "index the example gallery and serve it",
     "serve": "serve a gallery over HTTP",
+    "keys": "say who may use a served gallery",
     "add": "add images to a gallery",
     "search": "search a gallery by text or image",
     "import": "take over embeddings that were made elsewhere",

@@ -20,6 +20,7 @@ from urllib.parse import urljoin
 
 from core.addresses import Address, Network, is_public, parse_address
 from core.errors import FetchError, UsageError
+from core.host_names import is_listed
 from core.web_address import WebAddress, parse_url
 
 Resolve = Callable[[str, int], Sequence[str]]
@@ -44,6 +45,8 @@ class FetchRules:
     """Elsewhere other services listen."""
     allowed: tuple[Network, ...] = ()
     """Networks that may be asked although they are not public, on any port."""
+    hosts: tuple[str, ...] | None = None
+    """Patterns of the only hosts that may be asked (``core.host_names``); ``None``: every one."""
 
 
 class Fetcher:
@@ -76,6 +79,8 @@ class Fetcher:
 
     def _visit(self, target: WebAddress, deadline: float) -> bytes | WebAddress:
         """Return the body, or where the answer leads."""
+        if self.rules.hosts is not None and not is_listed(target.host, self.rules.hosts):
+            raise _refused(target, f"the host {target.host!r} is not listed")
         channel = self._connect(target, deadline)
         with channel, _shut_at(deadline, channel) as late:
             try:
@@ -108,7 +113,10 @@ class Fetcher:
                 f"{target.url} answers {answer.status} {answer.reason}", code="fetch_status"
             )
         if answer.getheader("Content-Encoding", "identity") != "identity":
-            raise FetchError(f"{target.url} sends compressed content, which was not asked for")
+            raise FetchError(
+                f"{target.url} sends compressed content, which was not asked for",
+                code="fetch_encoding",
+            )
         return self._body(answer, target)
 
     def _body(self, answer: http.client.HTTPResponse, target: WebAddress) -> bytes:
@@ -211,7 +219,7 @@ def _system_addresses(host: str, port: int) -> Sequence[str]:
 
 def _refused(target: WebAddress, reason: str) -> UsageError:
     return UsageError(
-        f"{target.url} is not fetched: {reason}; allow its network if that is what you want",
+        f"{target.url} is not fetched: {reason}; allow it if that is what you want",
         code="url_refused",
         param="url",
     )

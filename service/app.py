@@ -18,6 +18,9 @@ from service.backlog import Backlog, BacklogLimits
 from service.body_limit import BodyLimit
 from service.engine import Engine, open_engine
 from service.errors import install_error_handlers
+from service.key_gate import Access, KeyGate
+from service.key_ring import KeyRing
+from service.keys import keys_path
 from service.metrics import Metrics
 from service.middleware import EscapedSlashes, RequestContext
 from service.openapi import install_openapi, operation_id
@@ -32,7 +35,9 @@ from service.routes import (
     label_sets,
     page,
     search,
+    session,
 )
+from service.sessions import Sessions
 from service.settings import Settings, Wire
 
 _DESCRIPTION = (
@@ -59,6 +64,7 @@ def create_app(
         metrics: the metrics that ``engine`` reports to.
     """
     metrics = metrics or Metrics()
+    access = Access(keys=KeyRing(keys_path(settings.gallery)), sessions=Sessions())
     backlog = Backlog(backlog_limits(settings))
     metrics.add_gauge("cost_in_flight", "Cost units admitted and not done.", lambda: backlog.cost)
     metrics.add_gauge("bytes_in_flight", "Bytes of request bodies.", lambda: backlog.bytes)
@@ -85,15 +91,16 @@ def create_app(
         generate_unique_id_function=operation_id,
         lifespan=lifespan,
         middleware=_middleware(
-            settings, metrics, backlog, is_draining=lambda: _is_draining(app.state.engine)
+            settings, metrics, backlog, access, is_draining=lambda: _is_draining(app.state.engine)
         ),
     )
     app.state.settings = settings
+    app.state.access = access
     app.state.metrics = metrics
     app.state.engine = None
     install_error_handlers(app, retry_after_s=settings.retry_after_s)
     install_openapi(app)
-    for module in (search, classify, items, images, label_sets, embeddings, health, page):
+    for module in (search, classify, items, images, label_sets, embeddings, health, session, page):
         app.include_router(module.router)
     for name, wire in _WIRES.items():
         if name in settings.wires:
@@ -122,7 +129,12 @@ def backlog_limits(settings: Settings) -> BacklogLimits:
 
 
 def _middleware(
-    settings: Settings, metrics: Metrics, backlog: Backlog, *, is_draining: Callable[[], bool]
+    settings: Settings,
+    metrics: Metrics,
+    backlog: Backlog,
+    access: Access,
+    *,
+    is_draining: Callable[[], bool],
 ) -> list[Middleware]:
     """Return the middlewares from the outside in."""
     found = [
@@ -139,12 +151,22 @@ def _middleware(
                 CORSMiddleware,
                 allow_origins=settings.cors_origins,
                 allow_methods=["GET", "POST", "PATCH", "DELETE"],
-                allow_headers=["Content-Type", "X-Request-ID", "Idempotency-Key"],
+                # Never with credentials: no foreign page may use the cookie of ours.
+                allow_headers=[
+                    "Authorization",
+                    "Content-Type",
+                    "Idempotency-Key",
+                    "X-API-Key",
+                    "X-Request-ID",
+                ],
                 expose_headers=["X-Request-ID", "Retry-After"],
             )
         )
     return [
         *found,
+        # Before the gate: both must see the path that the router will see.
+        Middleware(EscapedSlashes),
+        Middleware(KeyGate, settings=settings, access=access, metrics=metrics),
         Middleware(BodyLimit, max_bytes=settings.max_body_bytes),
         Middleware(
             Admission,
@@ -153,7 +175,6 @@ def _middleware(
             body_timeout_s=settings.body_timeout_s,
             is_draining=is_draining,
         ),
-        Middleware(EscapedSlashes),
     ]
 
 

@@ -1,7 +1,7 @@
 """Pure ASGI middlewares: what happens to every request before and after its route.
 
 From the outside in: ``RequestContext`` (id, log line, metrics, security headers, last resort),
-``BodyLimit`` and ``Admission`` (files of their own), ``EscapedSlashes``.
+``EscapedSlashes``, ``KeyGate``, ``BodyLimit`` and ``Admission`` (files of their own).
 """
 
 from __future__ import annotations
@@ -118,6 +118,7 @@ class RequestContext:
                     "status": status,
                     "took_ms": took_ms,
                     "request_id": request.request_id,
+                    **({} if request.key_name is None else {"key": request.key_name}),
                 },
             )
 

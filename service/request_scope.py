@@ -38,6 +38,8 @@ class RequestScope:
     """``time.monotonic()`` of its arrival."""
     abandoned: bool = False
     """The client went away or was answered 504: work that has not begun is dropped."""
+    key_name: str | None = None
+    """Name of the API key that it came with, for the log."""
     priority: Priority = Priority.SEARCH
     """Its place in line at the model; routes that ask for more lower it with :func:`work_as`."""
     charge: Callable[[float], None] | None = None
