@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import logging
+import os
 import signal
 import socket
 import threading
@@ -19,12 +21,15 @@ from encoders.encoder import Encoder
 from service.app import create_app
 from service.engine import Engine, open_engine
 from service.metrics import Metrics
+from service.protocol import ConnectionLimits, limited_protocol
 from service.settings import Settings
 
 logger = logging.getLogger(__name__)
 
 _BACKLOG = 1024
 _STOPPING_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_CLOSING_S = 10.0
+"""Seconds to close engine and gallery after the drain; then the process ends all the same."""
 
 
 class Server(uvicorn.Server):
@@ -37,6 +42,7 @@ class Server(uvicorn.Server):
         super().__init__(config)
         self._engine = engine
         self._on_started = on_started
+        self._last_resort: threading.Timer | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start listening, then report it."""
@@ -47,7 +53,27 @@ class Server(uvicorn.Server):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Turn readiness off first, then let what was accepted finish."""
         self._engine.draining = True
+        if self._last_resort is None:
+            settings = self._engine.settings
+            limit_s = settings.drain_notice_s + settings.drain_timeout_s + _CLOSING_S
+            self._last_resort = threading.Timer(limit_s, _end_process, [limit_s])
+            self._last_resort.daemon = True
+            self._last_resort.start()
         super().handle_exit(sig, frame)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Say for a while that this service is stopping, then close the port and drain.
+
+        Connections that wait to be accepted get their 503 this way instead of a reset.
+        """
+        if not self.force_exit:
+            await asyncio.sleep(self._engine.settings.drain_notice_s)
+        await super().shutdown(sockets)
+
+    def stopped(self) -> None:
+        """Note that the process ends by itself: the last resort is not needed."""
+        if self._last_resort is not None:
+            self._last_resort.cancel()
 
 
 def run_server(
@@ -79,8 +105,12 @@ def run_server(
                 engine=engine,
                 on_started=lambda: on_ready(address) if on_ready else None,
             )
-            with _signals_end_the_server_only():
-                server.run(sockets=[listener])
+            try:
+                with _signals_end_the_server_only():
+                    server.run(sockets=[listener])
+                engine.close()
+            finally:
+                server.stopped()
         finally:
             engine.close()
 
@@ -92,6 +122,22 @@ def url_of(host: str, port: int) -> str:
     return f"http://{bracketed}:{port}"
 
 
+def connection_limits(settings: Settings) -> ConnectionLimits:
+    """Return what one connection may do."""
+    return ConnectionLimits(
+        head_timeout_s=settings.head_timeout_s,
+        body_timeout_s=settings.body_timeout_s,
+        max_head_bytes=settings.max_head_bytes,
+    )
+
+
+def _end_process(limit_s: float) -> None:
+    """Leave a process that hangs: what was acknowledged is on disk, see docs/gallery.md."""
+    logger.critical("did not stop in time", extra={"limit_s": limit_s})
+    logging.shutdown()
+    os._exit(1)
+
+
 def _uvicorn_config(settings: Settings, engine: Engine, metrics: Metrics) -> uvicorn.Config:
     return uvicorn.Config(
         create_app(settings, engine=engine, metrics=metrics),
@@ -100,6 +146,8 @@ def _uvicorn_config(settings: Settings, engine: Engine, metrics: Metrics) -> uvi
         access_log=False,
         server_header=False,
         backlog=_BACKLOG,
+        http=limited_protocol(connection_limits(settings)),
+        ws="none",
         timeout_graceful_shutdown=max(1, round(settings.drain_timeout_s)),
     )
 
