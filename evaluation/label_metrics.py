@@ -108,6 +108,65 @@ def mean_per_class_recall(confusion_CC: IdArray) -> float:
     return float(np.nanmean(recall_C))
 
 
+@dataclass(frozen=True, slots=True)
+class Averages:
+    """Precision, recall and F1 of all classes as one number each, by how classes are weighed.
+
+    A class that never occurs, neither as truth nor as prediction, is in none of them; a value of
+    0 / 0 of another class counts as 0, as in scikit-learn with ``zero_division=0``.
+    """
+
+    macro_precision: float
+    """Every class weighs the same."""
+    macro_recall: float
+    """Over the predicted classes too; ``mean_per_class_recall`` is over those with images."""
+    macro_f1: float
+    """Mean of the classes' F1, not F1 of the means."""
+    weighted_precision: float
+    """A class weighs as many as it has images."""
+    weighted_recall: float
+    """The accuracy, by another name."""
+    weighted_f1: float
+    micro_f1: float
+    """All decisions pooled; with one label per image it is the accuracy."""
+
+
+def averages(confusion_CC: IdArray) -> Averages:
+    """Return the macro, weighted and micro averages.
+
+    Source: Manning, Raghavan, Schuetze 2008, section 13.6; Sokolova, Lapalme 2009, table 3.
+
+    Raises:
+        UsageError: no image.
+    """
+    classes = per_class(confusion_CC)
+    total = int(classes.support_C.sum())
+    if not total:
+        raise UsageError("no image: the averages are not defined")
+    present_C = (classes.support_C > 0) | (classes.predicted_C > 0)
+    weights_C = classes.support_C / total
+    columns = {
+        "precision": np.nan_to_num(classes.precision_C),
+        "recall": np.nan_to_num(classes.recall_C),
+        "f1": np.nan_to_num(classes.f1_C),
+    }
+    macro = {f"macro_{name}": float(one_C[present_C].mean()) for name, one_C in columns.items()}
+    weighted = {f"weighted_{name}": float(one_C @ weights_C) for name, one_C in columns.items()}
+    return Averages(**macro, **weighted, micro_f1=float(np.trace(confusion_CC) / total))
+
+
+def matthews_correlation(confusion_CC: IdArray) -> float:
+    """Return the correlation of truth and prediction, -1 to 1; NaN if either is always the same.
+
+    Source: Gorodkin 2004, Comparing two K-category assignments; for two classes Matthews 1975.
+    """
+    total, right = float(confusion_CC.sum()), float(np.trace(confusion_CC))
+    truth_C, predicted_C = (confusion_CC.sum(axis=axis).astype(np.float64) for axis in (1, 0))
+    shared = right * total - truth_C @ predicted_C
+    spread = (total**2 - predicted_C @ predicted_C) * (total**2 - truth_C @ truth_C)
+    return float(shared / np.sqrt(spread)) if spread > 0 else float("nan")
+
+
 def _ratio(numerator_C: IdArray, denominator_C: IdArray) -> NDArray[np.float64]:
     ratio_C = np.full(len(numerator_C), np.nan)
     np.divide(numerator_C, denominator_C, out=ratio_C, where=denominator_C > 0)
