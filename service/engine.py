@@ -18,10 +18,12 @@ from encoders.loading import STARTER_MODEL, load_encoder
 from index.binding import recorded_model
 from index.gallery import Gallery
 from index.query import Query, Term
+from index.receipts import find_receipt
 from service.batching import BatchLimits, SharedEncoder
 from service.decoding_pool import DecodingPool
 from service.idempotency import IdempotencyKeys
 from service.metrics import Metrics
+from service.remote_images import RemoteImages
 from service.settings import Settings
 from service.vector_cache import VectorCache
 from service.workers import Workers
@@ -54,11 +56,12 @@ class Engine:
         self.classifiers = ClassifierCache()
         # What is in it was decoded under the limits of this engine, which never change.
         self.image_cache = VectorCache(settings.image_cache_entries)
-        self.idempotency = IdempotencyKeys()
+        self.idempotency = IdempotencyKeys(partial(find_receipt, gallery.collection.store))
         self.workers = Workers(settings.request_threads)
         # Readiness must not wait in line behind the requests it reports on.
         self.canary_workers = Workers(1)
         self.decoding = DecodingPool(threads=settings.decode_threads, observe=metrics.stage_done)
+        self.remote_images = RemoteImages(settings)
         self.opened_at = int(time.time())
         self.draining = False
 
@@ -93,6 +96,8 @@ class Engine:
             "model": self.encoder.name,
             "index": collection.index.plan.kind,
             "coverage": found / count if count else 1.0,
+            "fields": sorted(collection.store.indexed_fields()),
+            "wires": list(self.settings.wires),
         }
 
     def close(self) -> None:
@@ -100,6 +105,7 @@ class Engine:
         self.draining = True
         self.workers.close()
         self.canary_workers.close()
+        self.remote_images.close()
         self.decoding.close()
         self.encoder.close()
         self.gallery.close()

@@ -1,4 +1,4 @@
-"""When to give no label: thresholds that the best label must reach.
+"""When to give no label: rules that the best label must pass.
 
 # C = labels
 """
@@ -6,17 +6,28 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from core.errors import UsageError
-from zeroshot.scores import Scores
+from zeroshot.scores import LabelScore, Scores
 
 _TWO_BEST = 2
+_RANGES = (
+    ("min_score", 0.0, 1.0),
+    ("min_margin", 0.0, 1.0),
+    ("min_cosine", -1.0, 1.0),
+    ("max_energy", -math.inf, math.inf),
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Abstain:
-    """Thresholds; one that is ``None`` is not applied. A value equal to its threshold passes."""
+    """Thresholds; one that is ``None`` is not applied. A value equal to its threshold passes.
+
+    A background label that wins always means that no label is given.
+    """
 
     min_score: float | None = None
     """Least score of the best label, 0 to 1."""
@@ -24,6 +35,11 @@ class Abstain:
     """Least distance between the two best scores, 0 to 1; the score itself for a single label."""
     min_cosine: float | None = None
     """Least cosine of the best label, -1 to 1. Its usual height depends on the model."""
+    max_energy: float | None = None
+    """Highest energy of the image, ``Scores.energies_N``. Its usual height depends on the model
+    and on the number of labels."""
+    label_scores: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    """Least score of single labels, for example the ones that reach a wanted precision."""
 
     def __post_init__(self) -> None:
         """Refuse thresholds that no score can have.
@@ -31,22 +47,38 @@ class Abstain:
         Raises:
             UsageError: one is out of range.
         """
-        for name, least in (("min_score", 0.0), ("min_margin", 0.0), ("min_cosine", -1.0)):
-            value = getattr(self, name)
-            if value is not None and not (math.isfinite(value) and least <= value <= 1.0):
-                raise UsageError(f"{name} = {value}: expected {least:g} to 1", param=name)
+        given = [(name, getattr(self, name), least, most) for name, least, most in _RANGES]
+        given += [(f"label_scores[{k!r}]", v, 0.0, 1.0) for k, v in self.label_scores.items()]
+        for name, value, least, most in given:
+            if value is not None and not (math.isfinite(value) and least <= value <= most):
+                raise UsageError(f"{name} = {value}: expected {least:g} to {most:g}", param=name)
 
     def reason(self, scores: Scores, image: int) -> str | None:
         """Return the name of the first rule that the best label of an image fails, or ``None``.
 
-        They are tried in the order ``min_cosine``, ``min_score``, ``min_margin``: from "none of
-        these words fits" to "it could be either of two".
+        They are tried in the order ``background``, ``min_cosine``, ``max_energy``, ``min_score``,
+        ``label_score``, ``min_margin``: from "none of these words fits" to "it could be either of
+        two".
         """
         best, *others = scores.top(image, _TWO_BEST)
         margin = best.score - (others[0].score if others else 0.0)
-        rules = (
-            ("min_cosine", self.min_cosine, best.cosine),
-            ("min_score", self.min_score, best.score),
-            ("min_margin", self.min_margin, margin),
+        failed = (
+            ("background", best.background),
+            ("min_cosine", _below(best.cosine, self.min_cosine)),
+            ("max_energy", _below(-float(scores.energies_N[image]), _negated(self.max_energy))),
+            ("min_score", _below(best.score, self.min_score)),
+            ("label_score", _below(best.score, self._of_label(best))),
+            ("min_margin", _below(margin, self.min_margin)),
         )
-        return next((n for n, least, found in rules if least is not None and found < least), None)
+        return next((name for name, fails in failed if fails), None)
+
+    def _of_label(self, best: LabelScore) -> float | None:
+        return self.label_scores.get(best.label)
+
+
+def _below(value: float, least: float | None) -> bool:
+    return least is not None and value < least
+
+
+def _negated(value: float | None) -> float | None:
+    return None if value is None else -value

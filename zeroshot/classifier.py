@@ -1,20 +1,19 @@
 """The zero-shot classifier: labels become unit vectors, images are compared with them.
 
-    m_c = mean over templates t of e_ct / |e_ct|       W_c = m_c / |m_c|
+    m_c = mean over prompts t of e_ct / |e_ct|       W_c = m_c / |m_c|
     z_c = logit_scale * (x . W_c) + logit_bias
 
-with e_ct the text embedding of label c in template t and x the unit image embedding; logit_scale
+with e_ct the text embedding of label c in prompt t and x the unit image embedding; logit_scale
 and logit_bias are the ones that the model learned.
 Source: Radford et al. 2021, arXiv:2103.00020, section 3.1.4, and their ImageNet notebook, which
 normalise before and after the mean.
 
-# N = images, C = labels, B = background labels, D = embedding dimension
+# N = images, C = labels, B = background words, P = prompts, D = embedding dimension
 """
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -22,15 +21,20 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import ConfigError, UsageError
-from core.types import FloatArray
+from core.errors import UsageError
+from core.types import FloatArray, IdArray
 from encoders.encoder import Encoder
-from zeroshot.label_matrix import label_matrix
-from zeroshot.scores import Scores, log_mean_exp, sigmoid, softmax
+from zeroshot.heads import Head, TextHead
+from zeroshot.label_matrix import label_matrix, label_means, label_prompts
+from zeroshot.labels import Label, check_label_list
+from zeroshot.platt import Platt
+from zeroshot.prompts import prompt_warnings
+from zeroshot.scores import Scores, energies, log_mean_exp, sigmoid, softmax
 from zeroshot.templates import TemplateSet
-from zeroshot.texts import check_labels
 
 Mode = Literal["single", "multi"]
+Ensemble = Literal["embedding", "logit", "max"]
+ENSEMBLES: tuple[Ensemble, ...] = ("embedding", "logit", "max")
 
 BACKGROUND_LABELS = (
     "object",
@@ -45,9 +49,6 @@ BACKGROUND_LABELS = (
 """What pictures in general show: the other side of the contrast in mode ``multi``. Chosen on the
 example gallery, see docs/zero-shot.md."""
 
-DEFAULT_CLASSIFIERS = 32
-"""With 1000 labels and 768 dimensions each takes 3 MB."""
-
 _DoubleArray = NDArray[np.float64]
 
 
@@ -57,7 +58,7 @@ class Classifier:
 
     labels: tuple[str, ...]
     matrix_CD: FloatArray
-    """Unit vector of each label."""
+    """Vector of each label: of length 1, or the mean of its unit prompts for ``logit``."""
     background_BD: FloatArray
     """Unit vectors of ``BACKGROUND_LABELS`` in the same templates; (0, D) for a sigmoid-trained
     model, which needs none."""
@@ -65,22 +66,41 @@ class Classifier:
     logit_bias: float
     encoder_id: str
     template_digest: str
+    ensemble: Ensemble = "embedding"
+    """``embedding``: the cosine with the mean direction of the prompts; ``logit``: the mean of the
+    prompts' cosines; ``max``: the best of them."""
+    prompts_PD: FloatArray | None = None
+    """Unit vector of each prompt, label by label; for ``max`` alone."""
+    starts_C: IdArray | None = None
+    """Row of each label's first prompt; for ``max`` alone."""
+    background: frozenset[int] = frozenset()
+    """Columns of the labels that stand for "none of these"."""
+    warnings: tuple[str, ...] = ()
+    """Prompts that the model cannot read to their end."""
+    head: Head = dataclasses.field(default_factory=TextHead)
+    """What the examples of the labels made of it."""
 
     def classify(
-        self, images_ND: FloatArray, *, mode: Mode = "single", temperature: float | None = None
+        self,
+        images_ND: FloatArray,
+        *,
+        mode: Mode = "single",
+        temperature: float | None = None,
+        platt: Platt | None = None,
     ) -> Scores:
         """Return the scores of unit image embeddings.
 
         ``single`` is the softmax over the labels. ``multi`` gives each label a probability of its
-        own: sigmoid(z) for a sigmoid-trained model (one with a learned bias). A softmax-trained
-        model has learned no zero, so there it is the contrast exp(z) / (exp(z) + mean over b of
-        exp(z_b)) with the background labels b: one half means that the label fits the image as
-        well as a word for pictures in general.
+        own: the fitted lines of ``platt``, else sigmoid(z) for a sigmoid-trained model (one with a
+        learned bias). A softmax-trained model has learned no zero, so there it is the contrast
+        exp(z) / (exp(z) + mean over b of exp(z_b)) with the background words b: one half means
+        that the label fits the image as well as a word for pictures in general.
 
         Args:
             images_ND: from the encoder of this classifier.
             mode: whether one label fits, or any number.
             temperature: divides the logits; above 1 makes the scores less sure. Default 1.
+            platt: fitted on labelled images; for mode ``multi`` alone.
 
         Raises:
             UsageError: another shape, mode or temperature than can be used.
@@ -92,18 +112,34 @@ class Classifier:
             )
         divisor = _checked_temperature(temperature)
         images_ND64 = images_ND.astype(np.float64)
-        cosines_NC = images_ND64 @ self.matrix_CD.astype(np.float64).T
+        cosines_NC = self.head.cosines(images_ND64, self._text_cosines(images_ND64))
+        logits_NC = self.head.logits(images_ND64, cosines_NC, self.logit_scale)
+        energies_N = energies(logits_NC)
         if mode == "single":
-            scores_NC = softmax(self.logit_scale * cosines_NC / divisor)
+            scores_NC = softmax(logits_NC / divisor)
         elif mode == "multi":
-            scores_NC = sigmoid(self._own_logits(images_ND64, cosines_NC) / divisor)
+            logits_NC = self._own_logits(images_ND64, cosines_NC) / divisor
+            if platt is not None:
+                logits_NC = platt.logits(cosines_NC, logits_NC)
+            scores_NC = sigmoid(logits_NC)
         else:
             raise UsageError(f"mode = {mode!r}: expected single or multi", param="mode")
         return Scores(
             labels=self.labels,
             scores_NC=scores_NC.astype(np.float32),
             cosines_NC=cosines_NC.astype(np.float32),
+            logits_NC=logits_NC,
+            energies_N=energies_N,
+            background=self.background,
         )
+
+    def _text_cosines(self, images_ND: _DoubleArray) -> _DoubleArray:
+        if self.prompts_PD is None or self.starts_C is None:
+            cosines_NC: _DoubleArray = images_ND @ self.matrix_CD.astype(np.float64).T
+            return cosines_NC
+        prompts_NP = images_ND @ self.prompts_PD.astype(np.float64).T
+        best_NC: _DoubleArray = np.maximum.reduceat(prompts_NP, self.starts_C, axis=1)
+        return best_NC
 
     def _own_logits(self, images_ND: _DoubleArray, cosines_NC: _DoubleArray) -> _DoubleArray:
         """Return logits whose sigmoid is the probability of each label by itself."""
@@ -113,132 +149,63 @@ class Classifier:
         return self.logit_scale * cosines_NC - log_mean_exp(background_NB)
 
 
-@dataclass(frozen=True, slots=True)
-class _Key:
-    """What a classifier is made of."""
-
-    encoder_id: str
-    labels: tuple[str, ...]
-    template_digest: str
-
-
-class ClassifierCache:
-    """The classifiers used last. Any thread may call it; one classifier is built only once."""
-
-    def __init__(self, max_classifiers: int = DEFAULT_CLASSIFIERS) -> None:
-        """Keep at most ``max_classifiers``.
-
-        Raises:
-            ConfigError: fewer than one.
-        """
-        if max_classifiers < 1:
-            raise ConfigError(f"max_classifiers = {max_classifiers}: expected 1 or more")
-        self._max = max_classifiers
-        self._lock = threading.Lock()
-        self._classifiers: OrderedDict[_Key, Classifier] = OrderedDict()
-        self._building: dict[_Key, threading.Event] = {}
-        self._backgrounds: OrderedDict[tuple[str, str], FloatArray] = OrderedDict()
-        self._hits = self._misses = 0
-
-    @property
-    def hits(self) -> int:
-        """How many calls found their classifier built, or being built by another thread."""
-        return self._hits
-
-    @property
-    def misses(self) -> int:
-        """How many calls had to build one."""
-        return self._misses
-
-    def __len__(self) -> int:
-        return len(self._classifiers)
-
-    def get(self, encoder: Encoder, labels: Sequence[str], templates: TemplateSet) -> Classifier:
-        """Return the classifier, building it unless it is there or another thread is at it.
-
-        Raises:
-            LabelSetError: the labels cannot be used.
-            EncoderError: the model fails on the prompts; the next call tries again.
-        """
-        key = _Key(encoder.encoder_id, check_labels(labels), templates.digest)
-        while True:
-            found = self._find_or_claim(key)
-            if found is None:
-                return self._build(key, encoder, templates)
-            if isinstance(found, Classifier):
-                return found
-            # A builder that fails leaves nothing, and one of those who waited takes over: its
-            # failure, for example its own deadline, is not theirs.
-            found.wait()
-
-    def _find_or_claim(self, key: _Key) -> Classifier | threading.Event | None:
-        """Return the classifier, or the sign that its builder will set, or the job to build it."""
-        with self._lock:
-            classifier = self._classifiers.get(key)
-            if classifier is not None:
-                self._classifiers.move_to_end(key)
-                self._hits += 1
-                return classifier
-            built = self._building.get(key)
-            if built is None:
-                self._building[key] = threading.Event()
-                self._misses += 1
-            return built
-
-    def _build(self, key: _Key, encoder: Encoder, templates: TemplateSet) -> Classifier:
-        try:
-            known_BD = self._backgrounds.get((key.encoder_id, key.template_digest))
-            classifier = build_classifier(encoder, key.labels, templates, background_BD=known_BD)
-            with self._lock:
-                self._keep(key, classifier)
-        finally:
-            with self._lock:
-                self._building.pop(key).set()
-        return classifier
-
-    def _keep(self, key: _Key, classifier: Classifier) -> None:
-        """Store a classifier, and the background for the next one with the same prompts."""
-        self._classifiers[key] = classifier
-        self._backgrounds[key.encoder_id, key.template_digest] = classifier.background_BD
-        while len(self._classifiers) > self._max:
-            self._classifiers.popitem(last=False)
-        while len(self._backgrounds) > self._max:
-            self._backgrounds.popitem(last=False)
-
-
 def build_classifier(
     encoder: Encoder,
-    labels: Sequence[str],
+    labels: Sequence[str | Label],
     templates: TemplateSet,
     *,
+    ensemble: Ensemble = "embedding",
     background_BD: FloatArray | None = None,
 ) -> Classifier:
     """Embed every label in every template and average into one unit vector per label.
 
     Args:
         encoder: the model.
-        labels: 1 to 1000 texts, no two alike.
-        templates: prompts for each label.
+        labels: 1 to 1000, no two alike.
+        templates: prompts for each label that has none of its own.
+        ensemble: how the prompts of a label come together.
         background_BD: of another classifier of the same encoder and templates, to save embedding
             it again.
 
     Raises:
         LabelSetError: the labels cannot be used.
+        UsageError: an unknown ensemble.
         EncoderError: the model fails on the prompts.
     """
-    checked = check_labels(labels)
+    checked = check_label_list(labels)
+    if ensemble not in ENSEMBLES:
+        raise UsageError(
+            f"ensemble = {ensemble!r}: expected {', '.join(ENSEMBLES)}", param="ensemble"
+        )
     if background_BD is None:
-        needed = BACKGROUND_LABELS if encoder.logit_bias == 0.0 else ()
-        background_BD = label_matrix(encoder, needed, templates)
+        words = BACKGROUND_LABELS if encoder.logit_bias == 0.0 else ()
+        background_BD = label_matrix(encoder, [Label(word) for word in words], templates)
+    matrix_CD, prompts_PD, starts_C = _vectors(encoder, checked, templates, ensemble)
     return Classifier(
-        labels=checked,
-        matrix_CD=label_matrix(encoder, checked, templates),
+        labels=tuple(label.text for label in checked),
+        matrix_CD=matrix_CD,
         background_BD=background_BD,
         logit_scale=float(encoder.logit_scale),
         logit_bias=float(encoder.logit_bias),
         encoder_id=encoder.encoder_id,
         template_digest=templates.digest,
+        ensemble=ensemble,
+        prompts_PD=prompts_PD,
+        starts_C=starts_C,
+        background=frozenset(place for place, label in enumerate(checked) if label.background),
+        warnings=tuple(prompt_warnings(encoder, checked, templates)),
     )
+
+
+def _vectors(
+    encoder: Encoder, labels: Sequence[Label], templates: TemplateSet, ensemble: Ensemble
+) -> tuple[FloatArray, FloatArray | None, IdArray | None]:
+    if ensemble == "embedding":
+        return label_matrix(encoder, labels, templates), None, None
+    if ensemble == "logit":
+        return label_means(encoder, labels, templates), None, None
+    prompts_PD, starts_C = label_prompts(encoder, labels, templates)
+    return prompts_PD[starts_C], prompts_PD, starts_C
 
 
 def _checked_temperature(temperature: float | None) -> float:

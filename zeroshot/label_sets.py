@@ -1,7 +1,8 @@
 """Label sets: named, immutable, versioned lists of labels with their prompt templates.
 
 A store is a folder; ``<name>/<version>/`` is an artifact with ``labels.json`` in it. Saving under a
-name that exists makes the next version; a version never changes. Sets that come with Sightline
+name that exists makes the next version; a version never changes. What was fitted on images for a
+version lies beside it (``zeroshot.fitted_store``). Sets that come with Sightline
 (``imagenet``) are known in every store and their names are taken.
 """
 
@@ -12,12 +13,13 @@ import json
 import re
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 
 from core.artifacts import (
+    MANIFEST_NAME,
     canonical_json,
     new_artifact,
     read_json,
@@ -35,12 +37,16 @@ from core.errors import (
     StorageError,
     StorageFullError,
 )
-from core.types import JSONObject
+from core.types import JSONObject, JSONValue
+from zeroshot.labels import Label, check_label_list
 from zeroshot.templates import TemplateSet, check_templates, template_set, template_set_names
-from zeroshot.texts import check_labels
 
 KIND = "label-set"
 FORMAT_VERSION = 1
+"""Labels that are texts and nothing more."""
+DETAILED_FORMAT_VERSION = 2
+"""Labels with aliases, own prompts, background or a language: a release that would ignore these
+refuses the set instead."""
 LABELS_NAME = "labels.json"
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
@@ -56,11 +62,23 @@ class LabelSet:
     name: str
     version: int
     """1 for the first; ``name@version`` means these labels for ever."""
-    labels: tuple[str, ...]
+    details: tuple[Label, ...]
     """Tidied, no two alike, in the order they were given."""
     templates: TemplateSet
     digest: str
     """sha256 over labels and templates: equal for equal content, whatever name and version."""
+    language: str | None = None
+    """What the labels are written in, as a note to readers, for example ``de``."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The texts of the labels."""
+        return tuple(label.text for label in self.details)
+
+    @property
+    def reference(self) -> str:
+        """``name@version``."""
+        return f"{self.name}@{self.version}"
 
 
 class LabelSetStore:
@@ -71,7 +89,19 @@ class LabelSetStore:
         self._folder = folder
         self._saving = threading.Lock()
 
-    def save(self, name: str, labels: Sequence[str], templates: TemplateSet) -> LabelSet:
+    @property
+    def folder(self) -> Path:
+        """Where the sets are."""
+        return self._folder
+
+    def save(
+        self,
+        name: str,
+        labels: Sequence[str | Label],
+        templates: TemplateSet,
+        *,
+        language: str | None = None,
+    ) -> LabelSet:
         """Store a new version; what equals the newest version is not stored again.
 
         Raises:
@@ -82,10 +112,11 @@ class LabelSetStore:
         _check_name(name)
         with self._saving:
             newest = max(self._versions(name), default=0)
-            label_set = _new_label_set(name, newest + 1, check_labels(labels), templates)
+            checked = check_label_list(labels)
+            label_set = _new_label_set(name, newest + 1, checked, templates, language=language)
             if newest:
                 stored = self._load(name, newest)
-                if (stored.digest, stored.templates) == (label_set.digest, label_set.templates):
+                if replace(label_set, version=newest) == stored:
                     return stored
             self._write(label_set)
         return label_set
@@ -135,11 +166,17 @@ class LabelSetStore:
             "template_set": label_set.templates.name,
             "templates": list(label_set.templates.templates),
         }
+        plain = _is_plain(label_set)
+        if not plain:
+            content |= {
+                "details": details_object(label_set.details),
+                "language": label_set.language,
+            }
         try:
             with new_artifact(
                 target,
                 kind=KIND,
-                format_version=FORMAT_VERSION,
+                format_version=FORMAT_VERSION if plain else DETAILED_FORMAT_VERSION,
                 extra={"digest": label_set.digest},
             ) as folder:
                 write_json(folder / LABELS_NAME, content)
@@ -148,12 +185,23 @@ class LabelSetStore:
 
     def _load(self, name: str, version: int) -> LabelSet:
         folder = self._folder / name / str(version)
-        manifest = read_manifest(folder, kind=KIND, format_version=FORMAT_VERSION)
-        verify_files(folder, manifest)
+        detailed = (folder / MANIFEST_NAME).is_file() and read_json(folder / MANIFEST_NAME).get(
+            "format_version"
+        ) == DETAILED_FORMAT_VERSION
+        expected = DETAILED_FORMAT_VERSION if detailed else FORMAT_VERSION
+        verify_files(folder, read_manifest(folder, kind=KIND, format_version=expected))
         content = read_json(folder / LABELS_NAME)
         labels, templates = _texts(content, "labels", folder), _texts(content, "templates", folder)
         templates_used = _stored_templates(str(content.get("template_set")), templates)
-        return _new_label_set(name, version, check_labels(labels), templates_used)
+        details = _stored_details(labels, content.get("details"))
+        language = content.get("language")
+        return _new_label_set(
+            name,
+            version,
+            check_label_list(details),
+            templates_used,
+            language=None if language is None else str(language),
+        )
 
     def _unknown(self, reference: str, name: str, versions: Sequence[int]) -> str:
         if versions:
@@ -184,16 +232,62 @@ def _check_name(name: str) -> None:
         )
 
 
+def details_object(labels: Sequence[Label]) -> JSONObject:
+    """Return what describes the labels that are more than a text, by text."""
+    return {
+        label.text: {
+            "aliases": list(label.aliases),
+            "prompts": list(label.prompts),
+            "background": label.background,
+        }
+        for label in labels
+        if not label.plain
+    }
+
+
 def _new_label_set(
-    name: str, version: int, labels: tuple[str, ...], templates: TemplateSet
+    name: str,
+    version: int,
+    labels: tuple[Label, ...],
+    templates: TemplateSet,
+    *,
+    language: str | None = None,
 ) -> LabelSet:
-    identity: JSONObject = {"labels": list(labels), "templates": templates.digest}
+    identity: JSONObject = {
+        "labels": [label.text for label in labels],
+        "templates": templates.digest,
+    }
+    details = details_object(labels)
+    if details:
+        identity["details"] = details
     return LabelSet(
         name=name,
         version=version,
-        labels=labels,
+        details=labels,
         templates=templates,
         digest=sha256_bytes(canonical_json(identity)),
+        language=language,
+    )
+
+
+def _is_plain(label_set: LabelSet) -> bool:
+    return label_set.language is None and all(label.plain for label in label_set.details)
+
+
+def _stored_details(labels: Sequence[str], details: JSONValue) -> list[Label]:
+    known = details if isinstance(details, dict) else {}
+    return [_stored_label(text, known.get(text)) for text in labels]
+
+
+def _stored_label(text: str, stored: JSONValue) -> Label:
+    if not isinstance(stored, dict):
+        return Label(text)
+    aliases, prompts = stored.get("aliases"), stored.get("prompts")
+    return Label(
+        text,
+        aliases=tuple(str(item) for item in aliases) if isinstance(aliases, list) else (),
+        prompts=tuple(str(item) for item in prompts) if isinstance(prompts, list) else (),
+        background=stored.get("background") is True,
     )
 
 
@@ -222,7 +316,7 @@ def _built_in_sets() -> Mapping[str, LabelSet]:
     return MappingProxyType(
         {
             name: _new_label_set(
-                name, 1, check_labels(item["labels"]), template_set(item["templates"])
+                name, 1, check_label_list(item["labels"]), template_set(item["templates"])
             )
             for name, item in data.items()
         }

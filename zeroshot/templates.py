@@ -123,8 +123,7 @@ def check_template(template: str, *, param: str) -> str:
     refuse_control_characters(tidied, param=param)
     if len(tidied) > MAX_TEMPLATE_CHARS:
         raise LabelSetError(
-            f"{param} has {len(tidied)} characters, the limit is {MAX_TEMPLATE_CHARS}; "
-            "shorten it",
+            f"{param} has {len(tidied)} characters, the limit is {MAX_TEMPLATE_CHARS}; shorten it",
             param=param,
         )
     rest = tidied.replace(PLACEHOLDER, "", 1)

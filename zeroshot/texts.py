@@ -36,7 +36,9 @@ def check_labels(labels: Sequence[str]) -> tuple[str, ...]:
             f"{len(labels)} labels: expected 1 to {MAX_LABELS}; split a longer list",
             param="labels",
         )
-    tidied = tuple(_check_label(label, place) for place, label in enumerate(labels))
+    tidied = tuple(
+        check_text(label, param=f"labels[{place}]") for place, label in enumerate(labels)
+    )
     _refuse_duplicates(tidied)
     return tidied
 
@@ -53,16 +55,20 @@ def refuse_control_characters(text: str, *, param: str) -> None:
         )
 
 
-def _check_label(label: str, place: int) -> str:
-    tidied = tidy(label)
-    refuse_control_characters(tidied, param=f"labels[{place}]")
+def check_text(text: str, *, param: str) -> str:
+    """Return one label or other name of a label, tidied.
+
+    Raises:
+        LabelSetError: it is empty, too long, or holds control characters.
+    """
+    tidied = tidy(text)
+    refuse_control_characters(tidied, param=param)
     if not tidied:
-        raise LabelSetError(f"label {place} is empty; remove it", param=f"labels[{place}]")
+        raise LabelSetError(f"{param} is empty; remove it", param=param)
     if len(tidied) > MAX_LABEL_CHARS:
         raise LabelSetError(
-            f"label {place} has {len(tidied)} characters, the limit is {MAX_LABEL_CHARS}; "
-            "shorten it",
-            param=f"labels[{place}]",
+            f"{param} has {len(tidied)} characters, the limit is {MAX_LABEL_CHARS}; shorten it",
+            param=param,
         )
     return tidied
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -13,6 +16,8 @@ SCORES = Scores(
     labels=("cat", "dog", "bird"),
     scores_NC=np.array([[0.25, 0.5, 0.25]], np.float32),
     cosines_NC=np.array([[0.125, 0.25, 0.125]], np.float32),
+    logits_NC=np.array([[1.25, 2.5, 1.25]]),
+    energies_N=np.array([-3.0]),
 )
 
 
@@ -30,6 +35,10 @@ def test_without_thresholds_there_is_always_a_label() -> None:
         (Abstain(min_margin=0.26), "min_margin"),
         (Abstain(min_cosine=0.25), None),
         (Abstain(min_cosine=0.26), "min_cosine"),
+        (Abstain(max_energy=-3.0), None),
+        (Abstain(max_energy=-3.01), "max_energy"),
+        (Abstain(label_scores={"dog": 0.5, "cat": 0.9}), None),
+        (Abstain(label_scores={"dog": 0.51}), "label_score"),
     ],
 )
 def test_a_threshold_is_passed_by_its_own_value(rule: Abstain, expected: str | None) -> None:
@@ -47,7 +56,8 @@ def test_the_first_rule_that_fails_is_named() -> None:
 
 def test_the_margin_of_a_single_label_is_its_score() -> None:
     """There is no second label to be confused with."""
-    single = Scores(("cat",), np.array([[0.5]], np.float32), np.array([[0.3]], np.float32))
+    score_11, cosine_11 = np.array([[0.5]], np.float32), np.array([[0.3]], np.float32)
+    single = Scores(("cat",), score_11, cosine_11, np.array([[3.0]]), np.array([-3.0]))
 
     assert Abstain(min_margin=0.5).reason(single, 0) is None
     assert Abstain(min_margin=0.6).reason(single, 0) == "min_margin"
@@ -61,9 +71,20 @@ def test_the_margin_of_a_single_label_is_its_score() -> None:
         ("min_margin", float("nan")),
         ("min_cosine", -1.1),
         ("min_cosine", float("inf")),
+        ("max_energy", float("nan")),
+        ("label_scores", {"dog": 1.5}),
     ],
 )
-def test_thresholds_that_no_score_has_are_refused(name: str, value: float) -> None:
+def test_thresholds_that_no_score_has_are_refused(name: str, value: Any) -> None:
     """The message names the threshold and its range."""
-    with pytest.raises(UsageError, match=rf"{name} = .*expected"):
+    with pytest.raises(UsageError, match=rf"{name}.* = .*expected"):
         Abstain(**{name: value})
+
+
+def test_a_background_label_that_wins_gives_no_label() -> None:
+    """Whatever the thresholds are; where it comes second it has no say."""
+    winning = replace(SCORES, background=frozenset({1}))
+    second = replace(SCORES, background=frozenset({0}))
+
+    assert Abstain(min_cosine=0.9).reason(winning, 0) == "background"
+    assert Abstain().reason(second, 0) is None

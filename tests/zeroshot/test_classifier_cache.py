@@ -10,7 +10,8 @@ import pytest
 from core.errors import ConfigError, DeadlineError, LabelSetError
 from core.types import FloatArray
 from tests.fakes import FakeEncoder
-from zeroshot.classifier import Classifier, ClassifierCache
+from zeroshot.classifier import Classifier
+from zeroshot.classifier_cache import ClassifierCache
 from zeroshot.templates import template_set
 
 IMAGENET7 = template_set("imagenet7")

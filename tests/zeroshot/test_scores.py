@@ -15,6 +15,8 @@ def scores_of(scores: list[float], cosines: list[float]) -> Scores:
         labels=tuple("abcdefgh"[: len(scores)]),
         scores_NC=np.array([scores], np.float32),
         cosines_NC=np.array([cosines], np.float32),
+        logits_NC=10.0 * np.array([cosines]),
+        energies_N=np.zeros(1),
     )
 
 
@@ -25,7 +27,7 @@ def test_the_top_is_in_order_of_score() -> None:
     assert scores.top(0, 2) == (LabelScore("b", 0.5, 0.5), LabelScore("a", 0.25, 0.25))
 
 
-def test_scores_that_have_run_out_of_digits_are_ordered_by_cosine() -> None:
+def test_scores_that_have_run_out_of_digits_are_ordered_by_logit() -> None:
     """Two probabilities of 0.0 still have an order."""
     scores = scores_of([0.0, 1.0, 0.0], [-0.2, 0.9, 0.1])
 

@@ -13,7 +13,6 @@ from zeroshot.templates import (
     MAX_TEMPLATES,
     check_templates,
     template_set,
-    template_set_names,
 )
 
 
@@ -53,7 +52,9 @@ def test_the_digest_is_the_sha256_of_the_list_of_texts() -> None:
 
 def test_the_digests_of_the_built_in_sets_do_not_change() -> None:
     """A changed prompt set is a new set: old reports name these digests."""
-    assert {name: template_set(name).digest[:12] for name in template_set_names()} == {
+    general = ("name", "single", "imagenet7", "imagenet80")
+
+    assert {name: template_set(name).digest[:12] for name in general} == {
         "name": "06d303a9b27b",
         "single": "3849a0dee9e5",
         "imagenet7": "df089e453f7d",

@@ -23,8 +23,8 @@ def test_tidy_makes_a_line_of_lines() -> None:
     [
         ([], "0 labels: expected 1 to 1000"),
         (["x"] * (MAX_LABELS + 1), "1001 labels"),
-        (["cat", " \n"], "label 1 is empty"),
-        (["a" * (MAX_LABEL_CHARS + 1)], "label 0 has 201 characters, the limit is 200"),
+        (["cat", " \n"], r"labels\[1\] is empty"),
+        (["a" * (MAX_LABEL_CHARS + 1)], r"labels\[0\] has 201 characters, the limit is 200"),
         (["cat", "dog", "cat"], "labels 0 and 2 are the same: 'cat' and 'cat'"),
         (["caf\u00e9", "CAFE\u0301"], "labels 0 and 1 are the same"),
         (["a\x00b"], "control characters"),

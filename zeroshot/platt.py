@@ -1,0 +1,120 @@
+"""Platt scaling: cosine to probability, one line per label, for mode ``multi``.
+
+    p_c = sigmoid(a_c * cosine_c + d_c)
+
+Source: Platt 1999, "Probabilistic outputs for support vector machines"; the targets and the Newton
+steps with a halved step where the loss would rise are those of Lin, Lin and Weng 2007, "A note on
+Platt's probabilistic outputs", Machine Learning 68, algorithm 1.
+
+# N = images, C = labels
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.errors import UsageError
+from core.types import FloatArray
+from zeroshot.scores import sigmoid
+
+_MOST_STEPS = 100
+_GRADIENT_DONE = 1e-8
+_RIDGE = 1e-12
+_LEAST_STEP = 1e-10
+
+
+@dataclass(frozen=True, slots=True)
+class Platt:
+    """Slopes and offsets of the labels; NaN where none could be fitted."""
+
+    slopes_C: FloatArray
+    offsets_C: FloatArray
+
+    @property
+    def fitted(self) -> NDArray[np.bool_]:
+        """Which labels have a line of their own."""
+        fitted_C: NDArray[np.bool_] = np.isfinite(self.slopes_C)
+        return fitted_C
+
+    def logits(
+        self, cosines_NC: NDArray[np.float64], otherwise_NC: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Return a * cosine + d, and ``otherwise`` for the labels without a line."""
+        lines_NC = self.slopes_C.astype(np.float64) * cosines_NC + self.offsets_C
+        logits_NC: NDArray[np.float64] = np.where(self.fitted, lines_NC, otherwise_NC)
+        return logits_NC
+
+
+def fit_platt(cosines_NC: NDArray[np.float64], holds_NC: NDArray[np.bool_]) -> Platt:
+    """Fit a line per label.
+
+    A label gets none if it holds for no image or for every one, or if it would hold the less the
+    higher its cosine is.
+
+    Args:
+        cosines_NC: of the images with the labels.
+        holds_NC: whether the label holds for the image.
+
+    Raises:
+        UsageError: the shapes differ.
+    """
+    if cosines_NC.shape != holds_NC.shape:
+        raise UsageError(f"cosines have the shape {cosines_NC.shape}, truths {holds_NC.shape}")
+    lines = [
+        fit_line(cosines_NC[:, label], holds_NC[:, label]) for label in range(cosines_NC.shape[1])
+    ]
+    kept_C2 = [line if line is not None and line[0] > 0.0 else (np.nan, np.nan) for line in lines]
+    lines_C2 = np.array(kept_C2, np.float32).reshape(-1, 2)
+    return Platt(slopes_C=lines_C2[:, 0], offsets_C=lines_C2[:, 1])
+
+
+def fit_line(
+    values_N: NDArray[np.float64], holds_N: NDArray[np.bool_]
+) -> tuple[float, float] | None:
+    """Return slope and offset of one label, or ``None`` if all images are of one kind."""
+    positives = int(np.count_nonzero(holds_N))
+    negatives = len(holds_N) - positives
+    if not (positives and negatives):
+        return None
+    high, low = (positives + 1) / (positives + 2), 1 / (negatives + 2)
+    targets_N = np.where(holds_N, high, low)
+    # Cosines of one label differ by hundredths: in units of their spread Newton is well behaved.
+    centre, spread = float(values_N.mean()), float(values_N.std()) or 1.0
+    scaled_N = (values_N - centre) / spread
+    prior = float(np.log((positives + 1) / (negatives + 1)))
+    slope, offset = _newton(scaled_N, targets_N, start=prior)
+    return slope / spread, offset - slope * centre / spread
+
+
+def _newton(
+    values_N: NDArray[np.float64], targets_N: NDArray[np.float64], *, start: float
+) -> tuple[float, float]:
+    design_N2 = np.stack([values_N, np.ones_like(values_N)], axis=1)
+    line_2 = np.array([0.0, start])
+    loss = _loss(design_N2 @ line_2, targets_N)
+    for _ in range(_MOST_STEPS):
+        found_N = sigmoid(design_N2 @ line_2)
+        gradient_2 = design_N2.T @ (found_N - targets_N)
+        if np.abs(gradient_2).max() < _GRADIENT_DONE:
+            break
+        weights_N1 = (found_N * (1.0 - found_N))[:, None]
+        hessian_22 = design_N2.T @ (weights_N1 * design_N2) + _RIDGE * np.eye(2)
+        step_2, size = np.linalg.solve(hessian_22, gradient_2), 1.0
+        while size > _LEAST_STEP:
+            changed = _loss(design_N2 @ (line_2 - size * step_2), targets_N)
+            if changed < loss:
+                line_2, loss = line_2 - size * step_2, changed
+                break
+            size /= 2.0
+        else:
+            break
+    return float(line_2[0]), float(line_2[1])
+
+
+def _loss(logits_N: NDArray[np.float64], targets_N: NDArray[np.float64]) -> float:
+    """Return the sum of the cross-entropies, without overflow."""
+    softplus_N = np.logaddexp(0.0, logits_N)
+    return float(np.sum(softplus_N - targets_N * logits_N))
