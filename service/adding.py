@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from core.artifacts import canonical_json, sha256_bytes
@@ -10,10 +10,14 @@ from core.errors import SightlineError, UsageError
 from core.types import JSONObject, JSONValue
 from index.adding import AddResult, NewImage, PreparedImage
 from index.items import Status
+from index.receipts import Receipt
+from service.access import check_count
 from service.engine import Engine
 from service.errors import error_object
+from service.idempotency import RepeatableRequest
+from service.request_scope import Priority, count_work, work_as
 from service.schemas import AddForm, AddRequest, ItemFields
-from service.uploads import decode_base64_image, fetching_is_off
+from service.uploads import decode_base64_image
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,27 +53,47 @@ def pending_from_form(fields: AddForm, images: Sequence[bytes]) -> list[PendingI
     ]
 
 
-def pending_from_json(fields: AddRequest, *, limit_bytes: int) -> list[PendingItem]:
-    """Decode the base64 of every entry; a bad one is kept as its error.
+def pending_from_json(engine: Engine, fields: AddRequest) -> list[PendingItem]:
+    """Decode the base64 and load the URLs of all entries; a bad one is kept as its error.
 
     Raises:
-        UsageError: an entry names its image by URL.
+        BusyError: too many requests wait for images by URL.
+        UsageError: more entries than one request may have, or URLs where none are loaded.
     """
+    check_count(len(fields.items), limit=engine.settings.max_images, what="images", param="items")
+    urls = {
+        f"items[{place}].image_url": item.image_url
+        for place, item in enumerate(fields.items)
+        if item.image_url is not None
+    }
+    fetched = engine.remote_images.fetch(urls)
+    limit_bytes = engine.settings.max_image_bytes
     pending = []
     for place, item in enumerate(fields.items):
         param = f"items[{place}].image"
-        if item.image_url is not None:
-            raise fetching_is_off(f"items[{place}].image_url")
-        pending.append(PendingItem(param, item, _decoded(item.image, param, limit_bytes)))
+        loaded = fetched.get(f"{param}_url")
+        if loaded is None:
+            pending.append(PendingItem(param, item, _decoded(item.image, param, limit_bytes)))
+        elif item.image is None:
+            pending.append(PendingItem(f"{param}_url", item, loaded))
+        else:
+            error = UsageError(f"{param} and {param}_url are both given; send one of them")
+            pending.append(PendingItem(param, item, error))
     return pending
 
 
-def add_items(engine: Engine, pending: Sequence[PendingItem]) -> JSONObject:
+def add_items(
+    engine: Engine, pending: Sequence[PendingItem], request: RepeatableRequest | None = None
+) -> JSONObject:
     """Add the good items in one transaction and return the outcome of each, in order.
+
+    With a repeatable ``request`` the answer is kept in that transaction.
 
     Raises:
         SightlineError: nothing could be stored, or the only item is bad.
     """
+    work_as(Priority.BULK)
+    count_work(images=len(pending))
     with engine.metrics.timed("add"):
         prepared = engine.decoding.map(lambda item: _prepared(engine, item), pending)
         outcomes = engine.gallery.store(
@@ -78,17 +102,33 @@ def add_items(engine: Engine, pending: Sequence[PendingItem]) -> JSONObject:
                 if isinstance(found, SightlineError)
                 else found
                 for item, found in zip(pending, prepared, strict=True)
-            ]
+            ],
+            receipt=None if request is None else _receipts(pending, request),
         )
+    error = outcomes[0].error
+    if error is not None and len(pending) == 1:
+        error.param = error.param or pending[0].param
+        raise error
+    return _answer(pending, outcomes)
+
+
+def _answer(pending: Sequence[PendingItem], outcomes: Sequence[AddResult]) -> JSONObject:
     results: list[JSONValue] = []
     for item, outcome in zip(pending, outcomes, strict=True):
         error = outcome.error
-        if error is not None and len(pending) == 1:
-            error.param = error.param or item.param
-            raise error
         shown = None if error is None else error_object(error, param=item.param)
         results.append({"id": outcome.id, "status": str(outcome.status), "error": shown})
     return {"results": results}
+
+
+def _receipts(
+    pending: Sequence[PendingItem], request: RepeatableRequest
+) -> Callable[[list[AddResult]], Receipt]:
+    def receipt(outcomes: list[AddResult]) -> Receipt:
+        answer = canonical_json(_answer(pending, outcomes)).decode()
+        return Receipt(request.key, request.digest, answer)
+
+    return receipt
 
 
 def _prepared(engine: Engine, item: PendingItem) -> PreparedImage | AddResult:

@@ -20,7 +20,8 @@ from index.gallery import Gallery
 from index.query import Query, Term
 from index.receipts import find_receipt
 from service.batching import BatchLimits, SharedEncoder
-from service.decoding_pool import DecodingPool
+from service.decoder_processes import DecoderProcesses
+from service.decoding_pool import DecodingPool, open_decoder
 from service.idempotency import IdempotencyKeys
 from service.metrics import Metrics
 from service.remote_images import RemoteImages
@@ -51,6 +52,7 @@ class Engine:
         self.settings = settings
         self.encoder = encoder
         self.gallery = gallery
+        self.decode = gallery.decode
         self.metrics = metrics
         self.label_sets = LabelSetStore(settings.gallery / "label-sets")
         self.classifiers = ClassifierCache()
@@ -107,6 +109,8 @@ class Engine:
         self.canary_workers.close()
         self.remote_images.close()
         self.decoding.close()
+        if isinstance(self.decode, DecoderProcesses):
+            self.decode.close()
         self.encoder.close()
         self.gallery.close()
 
@@ -138,6 +142,7 @@ def open_engine(settings: Settings, *, metrics: Metrics, encoder: Encoder | None
             settings.gallery,
             shared,
             limits=decode_limits(settings),
+            decode=open_decoder(settings, decode_limits(settings)),
             model=model,
             read_only=settings.read_only,
         )

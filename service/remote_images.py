@@ -1,72 +1,80 @@
 """Images that requests name by URL, loaded behind every guard of ``core.fetching``.
 
-They are loaded before a request takes one of the threads that work on requests, so that a web
-server that drips holds up nothing but the request that named it.
+A request waits for its images in the thread that works on it. So that web servers that drip cannot
+hold up all of those threads, only half of them may wait at the same time.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from ipaddress import ip_network
 from typing import TypeAlias
 
-from core.errors import BusyError, SightlineError, UsageError
+from core.errors import BusyError, SightlineError
 from core.fetching import Fetcher, FetchRules, Resolve
+from service.request_scope import CURRENT_SCOPE
 from service.settings import Settings
-from service.workers import Workers
+from service.uploads import fetching_is_off
 
 Fetched: TypeAlias = Mapping[str, bytes | SightlineError]
-"""The content of each URL of a request, or why there is none."""
-
-_WAITING_PER_THREAD = 32
+"""What the URLs of a request gave, by where they stood in it."""
 
 
 class RemoteImages:
-    """Loads what URLs name, a few at a time."""
+    """Loads what URLs name, a few at a time; may be called from any thread."""
 
     def __init__(self, settings: Settings, *, resolve: Resolve | None = None) -> None:
         """Load by the settings; ``resolve`` stands in for the resolver of the system."""
         self._fetcher = Fetcher(fetch_rules(settings), resolve=resolve)
         self._is_on = settings.fetch_urls
-        self._workers = Workers(settings.fetch_threads)
-        self._most = settings.fetch_threads * _WAITING_PER_THREAD
-        self._asked = 0
+        self._pool = ThreadPoolExecutor(settings.fetch_threads, thread_name_prefix="fetch")
+        self._most = max(1, settings.request_threads // 2)
+        self._places = threading.BoundedSemaphore(self._most)
 
-    async def fetch(self, urls: Sequence[str], *, param: str = "image_url") -> Fetched:
+    def fetch(self, urls: Mapping[str, str]) -> dict[str, bytes | SightlineError]:
         """Return the content of each URL or its error; one failure harms no other.
 
+        Args:
+            urls: by where they stood in the request, for messages.
+
         Raises:
-            BusyError: too many images are waited for.
+            BusyError: too many requests wait for their images.
             DeadlineError: the time of the request ended.
             UsageError: this service loads no URLs.
         """
-        wanted = list(dict.fromkeys(urls))
-        if not wanted:
+        if not urls:
             return {}
         if not self._is_on:
-            raise fetching_is_off(param)
-        if self._asked + len(wanted) > self._most:
+            raise fetching_is_off(next(iter(urls)))
+        if not self._places.acquire(blocking=False):
             raise BusyError(
-                f"{self._asked} images by URL are waited for, with {len(wanted)} more than the "
-                f"{self._most} that may be; try again in a moment"
+                f"{self._most} requests wait for images that they name by URL, the most that may; "
+                "try again in a moment"
             )
-        self._asked += len(wanted)
         try:
-            found = await asyncio.gather(*(self._workers.run(self._one, url) for url in wanted))
+            waiting = {
+                param: self._pool.submit(copy_context().run, self._one, url, param)
+                for param, url in urls.items()
+            }
+            return {param: future.result() for param, future in waiting.items()}
         finally:
-            self._asked -= len(wanted)
-        return dict(zip(wanted, found, strict=True))
+            self._places.release()
 
     def close(self) -> None:
         """Wait for what is being loaded and end the threads."""
-        self._workers.close()
+        self._pool.shutdown(wait=True, cancel_futures=True)
 
-    def _one(self, url: str) -> bytes | SightlineError:
+    def _one(self, url: str, param: str) -> bytes | SightlineError:
+        request = CURRENT_SCOPE.get()
+        if request is not None:
+            request.check()
         try:
             return self._fetcher.fetch(url)
         except SightlineError as error:
-            error.param = "image_url"
+            error.param = param
             return error
 
 
@@ -77,14 +85,4 @@ def fetch_rules(settings: Settings) -> FetchRules:
         timeout_seconds=settings.fetch_timeout_s,
         hosts=settings.fetch_hosts,
         allowed=tuple(ip_network(text) for text in settings.fetch_networks),
-    )
-
-
-def fetching_is_off(param: str) -> UsageError:
-    """Return the error of a request that names an image by URL where none are loaded."""
-    return UsageError(
-        "fetching is switched off: this service loads no URLs; send the image itself, as a file "
-        "part named 'image' or as base64",
-        param=param,
-        code="fetch_disabled",
     )

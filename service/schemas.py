@@ -7,10 +7,19 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    StringConstraints,
+    field_validator,
+)
+from pydantic_core import PydanticCustomError
 
 Images = str | list[str]
 """One or more images as base64 or ``data:`` URI."""
+_IMAGE_URL = "http or https address of an image; only where the operator allows it"
 Identifier = Annotated[str, StringConstraints(min_length=1, max_length=512)]
 Probability = Annotated[float, Field(ge=0.0, le=1.0)]
 
@@ -33,7 +42,7 @@ class ImageInputs(Body):
     image_id: str | list[str] | None = Field(
         default=None, description="an item of the gallery, or a list"
     )
-    image_url: Images | None = Field(default=None, description="refused: fetching is switched off")
+    image_url: Images | None = Field(default=None, description=_IMAGE_URL)
 
 
 class AbstainRequest(Body):
@@ -85,7 +94,7 @@ class QueryTerm(Body):
     text: str | None = None
     image: str | None = Field(default=None, description="base64 or data URI")
     image_id: str | None = Field(default=None, description="an item of the gallery")
-    image_url: str | None = Field(default=None, description="refused: fetching is switched off")
+    image_url: str | None = Field(default=None, description=_IMAGE_URL)
     vector: list[float] | None = Field(default=None, description="an embedding of this model")
     weight: float = Field(default=1.0, description="negative pushes away")
 
@@ -101,7 +110,7 @@ class SearchRequest(Body):
     )
     text: str | None = Field(default=None, description="plain text, taken literally")
     image: str | None = Field(default=None, description="base64 or data URI")
-    image_url: str | None = Field(default=None, description="refused: fetching is switched off")
+    image_url: str | None = Field(default=None, description=_IMAGE_URL)
     k: int = Field(default=10, ge=1, description="number of hits")
     cursor: str | None = Field(default=None, description="the cursor of the last answer, to go on")
     filter: dict[str, JsonValue] | None = Field(default=None, description="see docs/api.md")
@@ -139,7 +148,7 @@ class NewItem(ItemFields):
     """An image to add."""
 
     image: str | None = Field(default=None, description="base64 or data URI")
-    image_url: str | None = Field(default=None, description="refused: fetching is switched off")
+    image_url: str | None = Field(default=None, description=_IMAGE_URL)
 
 
 class AddRequest(Body):
@@ -182,9 +191,56 @@ class LabelSetRequest(Body):
 
 
 class ImageInput(Body):
-    """An image in the ``input`` of an embedding request."""
+    """An image in the ``input`` of an embedding request (as Jina and Voyage write it)."""
 
     image: str = Field(description="base64 or data URI")
+
+
+class TextInput(Body):
+    """A text in the ``input`` of an embedding request (as Jina writes it)."""
+
+    text: str
+
+
+class ImageAddress(BaseModel):
+    """Where an image of a content part is."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    url: str = Field(description="data URI; an http address only where fetching is switched on")
+
+
+class ImagePart(BaseModel):
+    """An image as a content part (as vLLM and OpenAI's chat write it)."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    type: Literal["image_url"]
+    image_url: ImageAddress | str
+
+
+class TextPart(BaseModel):
+    """A text as a content part."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    type: Literal["text"]
+    text: str
+
+
+ContentPart = ImagePart | TextPart
+
+
+class Message(BaseModel):
+    """A message whose one part is embedded (as vLLM writes it)."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    role: Literal["user"]
+    content: str | Annotated[list[ContentPart], Field(min_length=1)]
+
+
+InputPart = str | ImageInput | TextInput | ImagePart | TextPart
 
 
 class EmbeddingRequest(Body):
@@ -192,10 +248,20 @@ class EmbeddingRequest(Body):
 
     model_config = ConfigDict(
         extra="ignore",
-        json_schema_extra={"examples": [{"model": "starter", "input": ["a red car"]}]},
+        json_schema_extra={
+            "examples": [
+                {"model": "starter", "input": ["a red car"]},
+                {"input": [{"text": "a dog"}, {"image": "data:image/png;base64,iVBORw0KGgo="}]},
+            ]
+        },
     )
 
-    input: str | list[str | ImageInput]
+    input: str | list[InputPart] | None = Field(
+        default=None, description="a text, or a list of texts and images: one vector for each"
+    )
+    messages: list[Message] | None = Field(
+        default=None, description="instead of input: one message with one part"
+    )
     model: str | None = Field(default=None, description="name or encoder id; there is one model")
     modality: Literal["text", "image"] = Field(
         default="text", description="image: the strings of `input` are base64 images"
@@ -204,3 +270,104 @@ class EmbeddingRequest(Body):
     dimensions: int | None = Field(
         default=None, ge=1, description="keep the first n, normalised again"
     )
+
+    @field_validator("input", mode="before")
+    @classmethod
+    def refuse_tokens(cls, value: object) -> object:
+        """Refuse arrays of token numbers, which the OpenAI API allows, in words that help."""
+        first = value[0] if isinstance(value, list) and value else None
+        if isinstance(first, list) and first:
+            first = first[0]
+        if isinstance(first, int) and not isinstance(first, bool):
+            raise PydanticCustomError(
+                "token_array",
+                "holds token numbers, which belong to the tokenizer of another model; send the "
+                "text itself (langchain: OpenAIEmbeddings(check_embedding_ctx_length=False))",
+            )
+        return value
+
+
+class FieldRequest(Body):
+    """The metadata field to index."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"name": "price"}]})
+
+    name: Identifier = Field(description="dots lead into nested objects: camera.model")
+
+
+class KnnRequest(Body):
+    """The body of clip-retrieval's ``/knn-service``; unused fields are null or empty."""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        allow_inf_nan=False,
+        json_schema_extra={
+            "examples": [
+                {
+                    "text": "a red car",
+                    "modality": "image",
+                    "num_images": 40,
+                    "indice_name": "gallery",
+                }
+            ]
+        },
+    )
+
+    modality: Literal["image", "text"] = "image"
+    num_images: int = Field(ge=1, description="results with metadata and picture")
+    num_result_ids: int | None = Field(
+        default=None, ge=1, description="results in all; num_images when absent"
+    )
+    indice_name: str | None = Field(description="one of /indices-list; empty: the first")
+    text: str | None = None
+    image: str | None = Field(default=None, description="base64")
+    image_url: str | None = None
+    embedding_input: list[float] | None = Field(default=None, description="a vector of this model")
+    deduplicate: bool | None = Field(default=False, description="drop results that look alike")
+    use_mclip: bool | None = Field(default=False, description="refused: there is one model")
+    use_safety_model: JsonValue = Field(default=None, description="changes nothing")
+    use_violence_detector: JsonValue = Field(default=None, description="changes nothing")
+    aesthetic_score: JsonValue = Field(default=None, description="changes nothing")
+    aesthetic_weight: JsonValue = Field(default=None, description="changes nothing")
+
+
+RowId = Annotated[int, Field(ge=0, lt=2**63)]
+
+
+class RowsRequest(Body):
+    """The body of clip-retrieval's ``/metadata``."""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        allow_inf_nan=False,
+        json_schema_extra={"examples": [{"ids": [1, 2], "indice_name": "gallery"}]},
+    )
+
+    ids: list[RowId]
+    indice_name: str | None
+
+
+class ImmichEntry(BaseModel):
+    """What immich wants of one model."""
+
+    model_config = ConfigDict(extra="ignore", protected_namespaces=())
+
+    modelName: str
+    options: dict[str, JsonValue] | None = None
+
+
+class ImmichKinds(BaseModel):
+    """The search task: by image, or by text."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    visual: ImmichEntry | None = None
+    textual: ImmichEntry | None = None
+
+
+class ImmichEntries(BaseModel):
+    """The form field ``entries`` of immich's ``/predict``."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    clip: ImmichKinds

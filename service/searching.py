@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from core.errors import QueryError, SightlineError
-from core.types import FloatArray, JSONObject, JSONValue
+from core.types import JSONObject, JSONValue
+from core.web_address import is_url
 from index.filters import parse_filter
 from index.items import TermContribution
 from index.query import MOST_TERMS, Query, Term, parse_query
@@ -16,8 +15,10 @@ from service.engine import Engine
 from service.errors import out_of_range
 from service.image_sources import embed_images
 from service.item_links import image_url, thumbnail_url
+from service.query_vectors import query_vector
+from service.remote_images import Fetched
 from service.schemas import QueryTerm, SearchRequest
-from service.uploads import decode_base64_image, fetching_is_off
+from service.uploads import decode_base64_image
 
 _DIGITS = 6
 
@@ -73,8 +74,7 @@ def query_terms(engine: Engine, fields: SearchRequest, files: Sequence[bytes]) -
     Raises:
         QueryError: nothing to look for, or a term that is not exactly one thing.
     """
-    if fields.image_url is not None:
-        raise fetching_is_off("image_url")
+    fetched = engine.remote_images.fetch(_urls(fields))
     limit_chars = engine.settings.max_text_chars
     terms: list[Term] = []
     if isinstance(fields.query, str):
@@ -82,13 +82,16 @@ def query_terms(engine: Engine, fields: SearchRequest, files: Sequence[bytes]) -
         terms += parse_query(fields.query) if fields.query.strip() else ()
     else:
         terms += [
-            _term(engine, term, f"query[{place}]") for place, term in enumerate(fields.query or [])
+            _term(engine, term, f"query[{place}]", fetched)
+            for place, term in enumerate(fields.query or [])
         ]
     if fields.text is not None and fields.text.strip():
         check_text(fields.text, limit_chars=limit_chars, param="text")
         terms.append(Term(text=fields.text))
     if fields.image is not None:
-        terms.append(Term(image=_image(engine, fields.image, "image")))
+        terms.append(Term(image=_image(engine, fields.image, "image", fetched)))
+    if fields.image_url is not None:
+        terms.append(Term(image=_loaded(fetched["image_url"])))
     terms += [Term(image=data) for data in files]
     if not terms:
         raise QueryError(
@@ -115,26 +118,43 @@ def _contributions(
     ]
 
 
-def _term(engine: Engine, term: QueryTerm, param: str) -> Term:
-    if term.image_url is not None:
-        raise fetching_is_off(f"{param}.image_url")
+def _urls(fields: SearchRequest) -> dict[str, str]:
+    """Return the addresses of a request by where they stand in it."""
+    named = {"image": fields.image, "image_url": fields.image_url}
+    if not isinstance(fields.query, str):
+        for place, term in enumerate(fields.query or []):
+            named[f"query[{place}].image"] = term.image
+            named[f"query[{place}].image_url"] = term.image_url
+    return {
+        param: text
+        for param, text in named.items()
+        if text is not None and (param.endswith("image_url") or is_url(text))
+    }
+
+
+def _term(engine: Engine, term: QueryTerm, param: str, fetched: Fetched) -> Term:
     kinds = {
         "text": term.text,
         "image": term.image,
         "image_id": term.image_id,
+        "image_url": term.image_url,
         "vector": term.vector,
     }
     given = [name for name, value in kinds.items() if value is not None]
     if len(given) != 1:
         raise QueryError(
             f"{param} has {', '.join(given) or 'nothing'}; a term is exactly one of text, image, "
-            "image_id and vector",
+            "image_id, image_url and vector",
             param=param,
         )
     if term.vector is not None:
-        return Term(vector=_vector(engine, term.vector, f"{param}.vector"), weight=term.weight)
+        return Term(
+            vector=query_vector(engine, term.vector, param=f"{param}.vector"), weight=term.weight
+        )
     if term.image is not None:
-        return Term(image=_image(engine, term.image, f"{param}.image"), weight=term.weight)
+        return Term(image=_image(engine, term.image, f"{param}.image", fetched), weight=term.weight)
+    if term.image_url is not None:
+        return Term(image=_loaded(fetched[f"{param}.image_url"]), weight=term.weight)
     if term.image_id is not None:
         return Term(image_id=term.image_id, weight=term.weight)
     text = term.text or ""
@@ -142,23 +162,16 @@ def _term(engine: Engine, term: QueryTerm, param: str) -> Term:
     return Term(text=text, weight=term.weight)
 
 
-def _vector(engine: Engine, values: list[float], param: str) -> FloatArray:
-    if len(values) != engine.encoder.dim:
-        raise out_of_range(
-            f"{param} has {len(values)} numbers, the embeddings of {engine.encoder.name} have "
-            f"{engine.encoder.dim}; embed with this model",
-            param=param,
-        )
-    with np.errstate(over="ignore"):
-        vector_D = np.asarray(values, np.float64).astype(np.float32)
-    norm = float(np.linalg.norm(vector_D))
-    if not np.isfinite(norm) or norm == 0.0:
-        raise out_of_range(f"{param} is zero or not finite; send an embedding", param=param)
-    return vector_D
-
-
-def _image(engine: Engine, text: str, param: str) -> bytes:
+def _image(engine: Engine, text: str, param: str, fetched: Fetched) -> bytes:
+    if param in fetched:
+        return _loaded(fetched[param])
     return decode_base64_image(text, param=param, limit_bytes=engine.settings.max_image_bytes)
+
+
+def _loaded(found: bytes | SightlineError) -> bytes:
+    if isinstance(found, SightlineError):
+        raise found
+    return found
 
 
 def _embedded(engine: Engine, terms: Sequence[Term]) -> list[Term]:

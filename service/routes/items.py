@@ -18,8 +18,10 @@ from service.adding import (
     pending_from_form,
     pending_from_json,
 )
+from service.answers import AddAnswer, DeleteAnswer, ItemAnswer, ItemsAnswer
 from service.engine import Engine
 from service.errors import out_of_range
+from service.idempotency import RepeatableRequest
 from service.item_links import item_object
 from service.middleware import restore_slashes
 from service.openapi import answers, json_body
@@ -38,14 +40,14 @@ _ITEM: JSONObject = {
     "thumbnail_url": "/v1/items/a17/thumbnail",
 }
 _ADDED: JSONObject = {"results": [{"id": "a17", "status": "created", "error": None}]}
-_WRITE_ERRORS = (400, 403, 404, 413, 415, 422, 429, 503, 504, 507)
+_WRITE_ERRORS = (404, 415, 422, 507)
 
 
 @router.post(
     "/v1/items",
     summary="Add images",
     openapi_extra=json_body(AddRequest, form=AddForm),
-    responses=answers(_ADDED, errors=_WRITE_ERRORS),
+    responses=answers(_ADDED, errors=(409, *_WRITE_ERRORS), model=AddAnswer),
 )
 async def post_items(request: Request) -> Response:
     """Add or replace items; what is acknowledged is durable and searchable."""
@@ -59,7 +61,7 @@ async def post_items(request: Request) -> Response:
 @router.get(
     "/v1/items",
     summary="List items",
-    responses=answers({"items": [_ITEM], "cursor": None}, errors=(400, 422)),
+    responses=answers({"items": [_ITEM], "cursor": None}, errors=(422,), model=ItemsAnswer),
 )
 async def get_items(
     request: Request,
@@ -84,7 +86,7 @@ async def get_items(
     "/v1/items/delete",
     summary="Delete items by ids or filter",
     openapi_extra=json_body(DeleteRequest),
-    responses=answers({"deleted": 2}, errors=_WRITE_ERRORS),
+    responses=answers({"deleted": 2}, errors=_WRITE_ERRORS, model=DeleteAnswer),
 )
 async def post_delete(request: Request) -> Response:
     """Delete the named items, or all that fit the filter; unknown ids count as done."""
@@ -93,7 +95,11 @@ async def post_delete(request: Request) -> Response:
     return json_response(await engine.workers.run(_delete, engine, upload.fields))
 
 
-@router.get("/v1/items/{item_id}", summary="One item", responses=answers(_ITEM, errors=(400, 404)))
+@router.get(
+    "/v1/items/{item_id}",
+    summary="One item",
+    responses=answers(_ITEM, errors=(404,), model=ItemAnswer),
+)
 async def get_item(request: Request, item_id: str) -> Response:
     """Return caption and metadata of an item."""
     engine = engine_of(request)
@@ -105,7 +111,7 @@ async def get_item(request: Request, item_id: str) -> Response:
     "/v1/items/{item_id}",
     summary="Change caption or metadata",
     openapi_extra=json_body(ItemChange),
-    responses=answers(_ITEM, errors=_WRITE_ERRORS),
+    responses=answers(_ITEM, errors=_WRITE_ERRORS, model=ItemAnswer),
 )
 async def patch_item(request: Request, item_id: str) -> Response:
     """Replace the caption, the metadata or both; absent fields stay as they are."""
@@ -118,7 +124,7 @@ async def patch_item(request: Request, item_id: str) -> Response:
 @router.delete(
     "/v1/items/{item_id}",
     summary="Delete one item",
-    responses=answers({"deleted": 1}, errors=(400, 403, 404, 503, 507)),
+    responses=answers({"deleted": 1}, errors=(404, 507), model=DeleteAnswer),
 )
 async def delete_item(request: Request, item_id: str) -> Response:
     """Delete an item; an unknown id is 404."""
@@ -134,13 +140,14 @@ async def _read_pending(request: Request, engine: Engine) -> list[PendingItem]:
         form = await read_upload(request, AddForm, engine.settings)
         return pending_from_form(form.fields, form.images)
     upload = await read_upload(request, AddRequest, engine.settings)
-    return pending_from_json(upload.fields, limit_bytes=engine.settings.max_image_bytes)
+    return await engine.workers.run(pending_from_json, engine, upload.fields)
 
 
 def _add(engine: Engine, pending: list[PendingItem], key: str | None) -> JSONObject:
     if key is None:
         return add_items(engine, pending)
-    return engine.idempotency.once(key, digest_of(pending), lambda: add_items(engine, pending))
+    request = RepeatableRequest(key, digest_of(pending))
+    return engine.idempotency.once(request, lambda: add_items(engine, pending, request))
 
 
 def _delete(engine: Engine, fields: DeleteRequest) -> JSONObject:
