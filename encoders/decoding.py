@@ -12,6 +12,7 @@ import warnings
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
@@ -40,6 +41,8 @@ _TRANSPOSITIONS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_TURNED = frozenset({5, 6, 7, 8})
+"""Orientations that exchange width and height."""
 _DECODER_ERRORS = (
     OSError,
     SyntaxError,
@@ -76,6 +79,16 @@ DEFAULT_LIMITS = DecodeLimits()
 """The limits of a caller that states none."""
 
 
+class ImageDecoder(Protocol):
+    """What ``decode_image`` is, or does its work elsewhere."""
+
+    def __call__(
+        self, data: bytes, limits: DecodeLimits, *, min_side: int | None = None
+    ) -> Image.Image:
+        """Decode as :func:`decode_image` does."""
+        ...
+
+
 def decode_image(
     data: bytes, limits: DecodeLimits = DEFAULT_LIMITS, *, min_side: int | None = None
 ) -> Image.Image:
@@ -109,6 +122,21 @@ def decode_image(
         ) from error
     except _DECODER_ERRORS as error:
         raise _undecodable(format_name, error) from error
+
+
+def image_size(data: bytes) -> tuple[int, int]:
+    """Return width and height of a picture that ``decode_image`` accepts, upright, undecoded.
+
+    Raises:
+        UndecodableImageError: the header cannot be read.
+    """
+    try:
+        with Image.open(io.BytesIO(data), formats=KNOWN_FORMATS) as image:
+            width, height = image.size
+            turned = _orientation(image) in _TURNED
+    except _DECODER_ERRORS as error:
+        raise _undecodable("known", error) from error
+    return (height, width) if turned else (width, height)
 
 
 def read_image_file(image: ImageFile, limits: DecodeLimits = DEFAULT_LIMITS) -> bytes:
@@ -192,14 +220,18 @@ def _check_size(size: tuple[int, int], limits: DecodeLimits, *, factor: int) -> 
 
 
 def _upright(image: Image.Image) -> Image.Image:
-    """Apply the EXIF orientation; EXIF that cannot be read is ignored."""
+    """Apply the EXIF orientation."""
+    method = _TRANSPOSITIONS.get(_orientation(image))
+    return image if method is None else image.transpose(method)
+
+
+def _orientation(image: Image.Image) -> int:
+    """Return the EXIF orientation, 1 (upright) where there is none or it cannot be read."""
     try:
-        orientation = image.getexif().get(_ORIENTATION_TAG)
+        found = image.getexif().get(_ORIENTATION_TAG)
     except (*_DECODER_ERRORS, AttributeError):
-        return image
-    if orientation not in _TRANSPOSITIONS:
-        return image
-    return image.transpose(_TRANSPOSITIONS[orientation])
+        return 1
+    return found if isinstance(found, int) else 1
 
 
 def _undecodable(format_name: str, error: BaseException) -> UndecodableImageError:

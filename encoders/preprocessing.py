@@ -18,7 +18,7 @@ from PIL import Image
 
 from core.errors import ConfigError
 from core.types import FloatArray, PixelArray
-from encoders.decoding import DEFAULT_LIMITS, DecodeLimits, decode_image
+from encoders.decoding import DEFAULT_LIMITS, DecodeLimits, ImageDecoder, decode_image
 
 Interpolation = Literal["bicubic", "bilinear", "nearest"]
 ResizeMode = Literal["shortest", "longest", "squash"]
@@ -66,14 +66,18 @@ class Preprocessing:
 
 
 def preprocess_bytes(
-    data: bytes, preprocessing: Preprocessing, limits: DecodeLimits = DEFAULT_LIMITS
+    data: bytes,
+    preprocessing: Preprocessing,
+    limits: DecodeLimits = DEFAULT_LIMITS,
+    *,
+    decode: ImageDecoder = decode_image,
 ) -> PixelArray:
     """Decode and preprocess the bytes of one picture: uint8 (S, S, 3).
 
     Raises:
         ImageError: what ``decode_image`` raises.
     """
-    image = decode_image(data, limits, min_side=decoding_side(preprocessing))
+    image = decode(data, limits, min_side=decoding_side(preprocessing))
     return preprocess(image, preprocessing)
 
 

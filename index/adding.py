@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from core.artifacts import sha256_bytes
 from core.errors import SightlineError
 from core.types import FloatArray, JSONObject, PixelArray
-from encoders.decoding import DecodeLimits, decode_image
+from encoders.decoding import DecodeLimits, ImageDecoder, decode_image
 from encoders.preprocessing import Preprocessing, decoding_side, preprocess
 from index.items import FileStamp, Item, NewItem, Status, check_caption, check_id, encode_metadata
 from index.media import thumbnail_bytes
@@ -67,7 +67,11 @@ class PreparedImage:
 
 
 def prepare_image(
-    image: NewImage, *, preprocessing: Preprocessing, limits: DecodeLimits
+    image: NewImage,
+    *,
+    preprocessing: Preprocessing,
+    limits: DecodeLimits,
+    decode: ImageDecoder = decode_image,
 ) -> PreparedImage | AddResult:
     """Return a picture ready to be embedded, or why it cannot be. Any thread may call this."""
     try:
@@ -75,7 +79,7 @@ def prepare_image(
             check_id(image.id)
         check_caption(image.caption or "")
         encode_metadata(image.metadata or {})
-        decoded = decode_image(image.data, limits, min_side=decoding_side(preprocessing))
+        decoded = decode(image.data, limits, min_side=decoding_side(preprocessing))
         return PreparedImage(
             id=image.id,
             caption=image.caption,

@@ -6,13 +6,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
 from core.errors import QueryError, SightlineError
 from core.types import FloatArray
-from encoders.decoding import DEFAULT_LIMITS, DecodeLimits, decode_image
+from encoders.decoding import DEFAULT_LIMITS, DecodeLimits, ImageDecoder, decode_image
 from encoders.encoder import Encoder
 from index.adding import (
     AddResult,
@@ -31,6 +31,7 @@ from index.items import Item, NewItem, SearchResult, Status
 from index.locks import ReadWriteLock
 from index.media import THUMBNAIL_SIDE, MediaStore, thumbnail_bytes
 from index.query import Query, Term
+from index.receipts import Receipt, receipt_of
 from index.stages import StageClock
 
 __all__ = ["AddResult", "Gallery", "NewImage"]
@@ -43,13 +44,20 @@ class Gallery:
     """
 
     def __init__(
-        self, folder: Path, encoder: Encoder, collection: Collection, *, limits: DecodeLimits
+        self,
+        folder: Path,
+        encoder: Encoder,
+        collection: Collection,
+        *,
+        limits: DecodeLimits,
+        decode: ImageDecoder = decode_image,
     ) -> None:
         """Put the parts together; use :meth:`open`."""
         self.folder = folder
         self.encoder = encoder
         self.collection = collection
         self.limits = limits
+        self.decode = decode
         self._media = MediaStore(folder)
         # Adding shares it, deleting holds it alone: no file goes while an item comes to need it.
         self._files = ReadWriteLock()
@@ -61,6 +69,7 @@ class Gallery:
         encoder: Encoder,
         *,
         limits: DecodeLimits = DEFAULT_LIMITS,
+        decode: ImageDecoder = decode_image,
         model: str | None = None,
         read_only: bool = False,
     ) -> Self:
@@ -70,6 +79,7 @@ class Gallery:
             folder: where it lies.
             encoder: makes every embedding of it.
             limits: what a picture may cost.
+            decode: decodes pictures that are added or shown.
             model: path or name the encoder was loaded by, recorded for later commands.
             read_only: open an existing gallery beside the process that writes it.
 
@@ -86,7 +96,7 @@ class Gallery:
             model=model,
             read_only=read_only,
         )
-        return cls(folder, encoder, collection, limits=limits)
+        return cls(folder, encoder, collection, limits=limits, decode=decode)
 
     def add(self, images: Sequence[NewImage]) -> list[AddResult]:
         """Add pictures; return one result each, in order. A bad one harms no neighbour.
@@ -99,22 +109,37 @@ class Gallery:
 
     def prepare(self, image: NewImage) -> PreparedImage | AddResult:
         """Decode and resize one picture; any number of threads may call this ahead of ``store``."""
-        return prepare_image(image, preprocessing=self.encoder.preprocessing, limits=self.limits)
+        return prepare_image(
+            image,
+            preprocessing=self.encoder.preprocessing,
+            limits=self.limits,
+            decode=self.decode,
+        )
 
     def store(
-        self, prepared: Sequence[PreparedImage | AddResult], *, clock: StageClock | None = None
+        self,
+        prepared: Sequence[PreparedImage | AddResult],
+        *,
+        clock: StageClock | None = None,
+        receipt: Callable[[list[AddResult]], Receipt] | None = None,
     ) -> list[AddResult]:
         """Embed and store prepared pictures; results of bad ones are passed through in order.
 
-        ``clock`` learns how long the model and the disk took.
+        ``clock`` learns how long the model and the disk took. ``receipt`` is made of the results
+        and kept in the transaction that stores the items; where nothing is stored, none is kept.
 
         Raises:
             StorageFullError: the disk is full; no item was stored.
             StorageError: the write failed.
         """
         good = [image for image in prepared if isinstance(image, PreparedImage)]
-        stored = iter(self._store_good(good, clock or StageClock()))
-        return [image if isinstance(image, AddResult) else next(stored) for image in prepared]
+
+        def results(stored: Sequence[AddResult]) -> list[AddResult]:
+            rest = iter(stored)
+            return [image if isinstance(image, AddResult) else next(rest) for image in prepared]
+
+        keep = receipt_of(results, receipt)
+        return results(self._store_good(good, clock or StageClock(), keep))
 
     def search(self, query: Query) -> SearchResult:
         """Return one page of hits, best first.
@@ -176,7 +201,7 @@ class Gallery:
         found = self._media.thumbnail(item)
         if found is None:
             data = self._media.image(item)
-            found = thumbnail_bytes(decode_image(data, self.limits, min_side=THUMBNAIL_SIDE))
+            found = thumbnail_bytes(self.decode(data, self.limits, min_side=THUMBNAIL_SIDE))
             if not self.collection.read_only:
                 self._media.keep_thumbnail(item.digest, found)
         return found
@@ -219,7 +244,12 @@ class Gallery:
     def __exit__(self, *error: object) -> None:
         self.close()
 
-    def _store_good(self, images: Sequence[PreparedImage], clock: StageClock) -> list[AddResult]:
+    def _store_good(
+        self,
+        images: Sequence[PreparedImage],
+        clock: StageClock,
+        keep: Callable[[list[AddResult]], Receipt] | None,
+    ) -> list[AddResult]:
         same = self._of_same_content(images)
         ids = self._ids_of(images, same)
         stored = self.collection.find(ids)
@@ -237,13 +267,21 @@ class Gallery:
                 items[place] = new
                 # A second copy within these pictures meets the first as if it were stored.
                 stored[name] = Item(name, new.caption, new.metadata, new.digest, new.source)
+
+        def completed(statuses: Sequence[Status]) -> list[AddResult]:
+            stored = dict(zip(items, statuses, strict=True))
+            return [
+                AddResult(ids[place], stored[place]) if place in stored else result
+                for place, result in enumerate(results)
+            ]
+
         with clock.stage("disk"), self._files.reading():
             for place in items:
                 self._keep_files(images[place])
-            statuses = self.collection.upsert(list(items.values()))
-        for place, status in zip(items, statuses, strict=True):
-            results[place] = AddResult(ids[place], status)
-        return results
+            statuses = self.collection.upsert(
+                list(items.values()), receipt=receipt_of(completed, keep)
+            )
+        return completed(statuses)
 
     def _of_same_content(self, images: Sequence[PreparedImage]) -> dict[str, list[Item]]:
         """Return the stored items of each picture's content, by digest."""

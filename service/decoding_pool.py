@@ -5,14 +5,39 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from typing import TypeVar
 
-from core.errors import ImageError, SightlineError
-from service.request_scope import CURRENT_SCOPE, RequestScope
+from core.errors import DeadlineError, ImageError, SightlineError
+from encoders.decoding import DecodeLimits, ImageDecoder, decode_image
+from service.decoder_processes import ChildOptions, DecoderProcesses
+from service.request_scope import CURRENT_SCOPE, RequestScope, deadline_message
+from service.settings import Settings
 
 InputT = TypeVar("InputT")
 OutputT = TypeVar("OutputT")
+
+
+def open_decoder(settings: Settings, limits: DecodeLimits) -> ImageDecoder:
+    """Return what decodes images under these settings: this process, or children of it.
+
+    Raises:
+        NotReadyError: a decoder process did not start.
+    """
+    if settings.decode == "thread":
+        return decode_image
+    options = ChildOptions(
+        limits=limits,
+        timeout_s=settings.decode_timeout_s,
+        memory_bytes=settings.decode_memory_bytes,
+    )
+    return DecoderProcesses(_threads(settings.decode_threads), options)
+
+
+def close_decoder(decode: ImageDecoder) -> None:
+    """End the processes of a decoder, if it has any."""
+    if isinstance(decode, DecoderProcesses):
+        decode.close()
 
 
 class DecodingPool:
@@ -21,15 +46,24 @@ class DecodingPool:
     def __init__(self, *, threads: int = 0, observe: Callable[[str, float], None]) -> None:
         """Use ``threads`` threads (0: one a core) and tell ``observe`` the time of each image."""
         self._observe = observe
-        self._pool = ThreadPoolExecutor(threads or os.cpu_count() or 1, thread_name_prefix="decode")
+        self._pool = ThreadPoolExecutor(_threads(threads), thread_name_prefix="decode")
 
     def map(
         self, decode: Callable[[InputT], OutputT], images: Sequence[InputT]
     ) -> list[OutputT | SightlineError]:
-        """Return what ``decode`` makes of each image, or the error of that image."""
+        """Return what ``decode`` makes of each image, or the error of that image.
+
+        When the client leaves, those that have not begun are dropped at once.
+        """
         scope = CURRENT_SCOPE.get()
         futures = [self._pool.submit(self._decode_one, decode, image, scope) for image in images]
-        return [future.result() for future in futures]
+        if scope is None:
+            return [future.result() for future in futures]
+        forget = scope.when_abandoned(lambda: _cancel(futures))
+        try:
+            return [_outcome(future, scope) for future in futures]
+        finally:
+            forget()
 
     def close(self) -> None:
         """Wait for what runs and end the threads."""
@@ -51,3 +85,21 @@ class DecodingPool:
             return failure
         finally:
             self._observe("decode", time.monotonic() - started)
+
+
+def _threads(asked: int) -> int:
+    return asked or os.cpu_count() or 1
+
+
+def _cancel(futures: Sequence[Future[OutputT]]) -> None:
+    for future in futures:
+        future.cancel()
+
+
+def _outcome(
+    future: Future[OutputT | SightlineError], scope: RequestScope
+) -> OutputT | SightlineError:
+    try:
+        return future.result()
+    except CancelledError:
+        return DeadlineError(deadline_message(scope.timeout_s))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from core.errors import DeadlineError, NotReadyError, SightlineError
 from core.types import JSONObject
-from encoders.decoding import DecodeLimits
+from encoders.decoding import DecodeLimits, ImageDecoder, decode_image
 from encoders.encoder import Encoder
 from encoders.loading import STARTER_MODEL, load_encoder
 from index.binding import recorded_model
@@ -20,8 +20,7 @@ from index.gallery import Gallery
 from index.query import Query, Term
 from index.receipts import find_receipt
 from service.batching import BatchLimits, SharedEncoder
-from service.decoder_processes import DecoderProcesses
-from service.decoding_pool import DecodingPool, open_decoder
+from service.decoding_pool import DecodingPool, close_decoder, open_decoder
 from service.idempotency import IdempotencyKeys
 from service.metrics import Metrics
 from service.remote_images import RemoteImages
@@ -109,8 +108,7 @@ class Engine:
         self.canary_workers.close()
         self.remote_images.close()
         self.decoding.close()
-        if isinstance(self.decode, DecoderProcesses):
-            self.decode.close()
+        close_decoder(self.decode)
         self.encoder.close()
         self.gallery.close()
 
@@ -137,12 +135,14 @@ def open_engine(settings: Settings, *, metrics: Metrics, encoder: Encoder | None
         limits=batch_limits(settings),
         text_cache=VectorCache(settings.text_cache_entries),
     )
+    decode: ImageDecoder = decode_image
     try:
+        decode = open_decoder(settings, decode_limits(settings))
         gallery = Gallery.open(
             settings.gallery,
             shared,
             limits=decode_limits(settings),
-            decode=open_decoder(settings, decode_limits(settings)),
+            decode=decode,
             model=model,
             read_only=settings.read_only,
         )
@@ -150,6 +150,7 @@ def open_engine(settings: Settings, *, metrics: Metrics, encoder: Encoder | None
         _publish_gauges(engine)
         engine.canary()
     except BaseException:
+        close_decoder(decode)
         shared.close()
         raise
     logger.info(

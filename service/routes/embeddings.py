@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from fastapi import APIRouter, Request
@@ -11,12 +12,16 @@ from starlette.responses import Response
 from core.errors import NotFoundError, SightlineError, UsageError
 from core.types import FloatArray, JSONObject, JSONValue
 from service.access import check_count, check_text, engine_of
+from service.answers import EmbeddingAnswer, ModelAnswer, ModelsAnswer
+from service.embedding_inputs import embedding_inputs
 from service.engine import Engine
 from service.errors import out_of_range
 from service.image_sources import ImageSource, embed_sources
+from service.middleware import restore_slashes
 from service.openapi import answers, json_body
+from service.request_scope import count_work
 from service.responses import json_response
-from service.schemas import EmbeddingRequest, ImageInput
+from service.schemas import EmbeddingRequest
 from service.uploads import read_upload
 
 router = APIRouter(tags=["embeddings"])
@@ -27,18 +32,13 @@ _EXAMPLE: JSONObject = {
     "model": "starter",
     "usage": {"prompt_tokens": 5, "total_tokens": 5},
 }
-_MODELS_EXAMPLE: JSONObject = {
-    "object": "list",
-    "data": [
-        {
-            "id": "starter",
-            "object": "model",
-            "created": 1790000000,
-            "owned_by": "sightline",
-            "encoder_id": "0123456789abcdef",
-            "dim": 512,
-        }
-    ],
+_MODEL: JSONObject = {
+    "id": "starter",
+    "object": "model",
+    "created": 1790000000,
+    "owned_by": "sightline",
+    "encoder_id": "0123456789abcdef",
+    "dim": 512,
 }
 
 
@@ -46,7 +46,7 @@ _MODELS_EXAMPLE: JSONObject = {
     "/v1/embeddings",
     summary="Embed texts or images",
     openapi_extra=json_body(EmbeddingRequest),
-    responses=answers(_EXAMPLE, errors=(400, 404, 413, 415, 422, 429, 503, 504)),
+    responses=answers(_EXAMPLE, errors=(404, 415, 422), model=EmbeddingAnswer),
 )
 @router.post("/embeddings", include_in_schema=False)
 async def post_embeddings(request: Request) -> Response:
@@ -56,11 +56,30 @@ async def post_embeddings(request: Request) -> Response:
     return json_response(await engine.workers.run(_embed, engine, upload.fields))
 
 
-@router.get("/v1/models", summary="The model", responses=answers(_MODELS_EXAMPLE, errors=(503,)))
+@router.get(
+    "/v1/models",
+    summary="The model",
+    responses=answers({"object": "list", "data": [_MODEL]}, model=ModelsAnswer),
+)
 async def get_models(request: Request) -> Response:
     """Return the one model that this service runs."""
+    return json_response({"object": "list", "data": [_model_object(engine_of(request))]})
+
+
+@router.get(
+    "/v1/models/{model}",
+    summary="One model",
+    responses=answers(_MODEL, errors=(404,), model=ModelAnswer),
+)
+async def get_model(request: Request, model: str) -> Response:
+    """Return the model by its name or its encoder id."""
     engine = engine_of(request)
-    model: JSONObject = {
+    _check_model(engine, restore_slashes(model))
+    return json_response(_model_object(engine))
+
+
+def _model_object(engine: Engine) -> JSONObject:
+    return {
         "id": engine.encoder.name,
         "object": "model",
         "created": engine.opened_at,
@@ -68,23 +87,17 @@ async def get_models(request: Request) -> Response:
         "encoder_id": engine.encoder.encoder_id,
         "dim": engine.encoder.dim,
     }
-    return json_response({"object": "list", "data": [model]})
 
 
 def _embed(engine: Engine, fields: EmbeddingRequest) -> JSONObject:
     _check_model(engine, fields.model)
     _check_dimensions(engine, fields.dimensions)
-    inputs = [fields.input] if isinstance(fields.input, str) else fields.input
-    if not inputs:
-        raise UsageError("input is an empty list; send at least one text", param="input")
-    images = [item for item in inputs if isinstance(item, ImageInput)]
-    texts = [item for item in inputs if isinstance(item, str)]
-    if fields.modality == "image":
-        images = [ImageInput(image=text) for text in texts] + images
-        texts = []
-    if images and texts:
-        raise UsageError("input mixes texts and images; send them in two requests", param="input")
-    vectors_ND, tokens = _embed_images(engine, images) if images else _embed_texts(engine, texts)
+    inputs = embedding_inputs(fields)
+    texts = {place: item for place, item in enumerate(inputs) if isinstance(item, str)}
+    images = {place: item for place, item in enumerate(inputs) if not isinstance(item, str)}
+    vectors = dict(zip(texts, _embed_texts(engine, texts), strict=True))
+    vectors |= dict(zip(images, _embed_images(engine, list(images.values())), strict=True))
+    vectors_ND = np.stack([vectors[place] for place in range(len(inputs))])
     if fields.dimensions is not None:
         vectors_ND = _shortened(vectors_ND, fields.dimensions)
     data: list[JSONValue] = [
@@ -95,24 +108,22 @@ def _embed(engine: Engine, fields: EmbeddingRequest) -> JSONObject:
         }
         for place, vector_D in enumerate(vectors_ND)
     ]
+    tokens = sum(engine.encoder.count_tokens(list(texts.values()))) if texts else 0
     usage: JSONObject = {"prompt_tokens": tokens, "total_tokens": tokens}
     return {"object": "list", "data": data, "model": engine.encoder.name, "usage": usage}
 
 
-def _embed_texts(engine: Engine, texts: list[str]) -> tuple[FloatArray, int]:
+def _embed_texts(engine: Engine, texts: Mapping[int, str]) -> Sequence[FloatArray]:
     check_count(len(texts), limit=engine.settings.max_texts, what="texts", param="input")
-    for place, text in enumerate(texts):
+    for place, text in texts.items():
         check_text(text, limit_chars=engine.settings.max_text_chars, param=f"input[{place}]")
         if not text.strip():
             raise UsageError(f"input[{place}] is empty; send some words", param=f"input[{place}]")
-    vectors_ND = engine.encoder.encode_texts(texts)
-    return vectors_ND, sum(engine.encoder.count_tokens(texts))
+    count_work(texts=len(texts))
+    return list(engine.encoder.encode_texts(list(texts.values()))) if texts else []
 
 
-def _embed_images(engine: Engine, images: list[ImageInput]) -> tuple[FloatArray, int]:
-    sources = [
-        ImageSource(f"input[{place}]", base64=item.image) for place, item in enumerate(images)
-    ]
+def _embed_images(engine: Engine, sources: Sequence[ImageSource]) -> list[FloatArray]:
     vectors = []
     for source, vector in zip(sources, embed_sources(engine, sources), strict=True):
         if isinstance(vector, SightlineError):
@@ -120,7 +131,7 @@ def _embed_images(engine: Engine, images: list[ImageInput]) -> tuple[FloatArray,
             vector.param = source.param
             raise vector
         vectors.append(vector)
-    return np.stack(vectors), 0
+    return vectors
 
 
 def _check_model(engine: Engine, model: str | None) -> None:
