@@ -107,6 +107,11 @@ def trials(address: str, *, gallery: Path) -> list[Trial]:
 
 def _introduce(address: str, *, gallery: Path) -> None:
     """Print the commands with their answers, without holding up the server that answers them."""
+    from service.keys import keys_path, read_keys
+
+    if read_keys(keys_path(gallery)) is not None:
+        note(f"The page: {address}   It asks for one of the keys of 'sightline keys list'.")
+        return
     threading.Thread(target=_show_trials, args=(address, gallery), daemon=True).start()
 
 

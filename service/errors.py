@@ -174,7 +174,10 @@ def install_error_handlers(app: FastAPI, *, retry_after_s: int) -> None:
 def _answer(request: Request, error: SightlineError, retry_after_s: int) -> Response:
     status = status_of(error)
     request.app.state.metrics.rejected(error.code)
-    if status >= 500:  # noqa: PLR2004 - the class of server errors
+    if isinstance(error, FetchError):
+        # Its message names an address, which may hold a secret of the client's.
+        logger.warning("an image by URL failed", extra={"code": error.code})
+    elif status >= 500:  # noqa: PLR2004 - the class of server errors
         logger.error("request failed", extra={"code": error.code, "reason": str(error)})
     return error_response(status, error_object(error), retry_after_s=retry_after_s)
 

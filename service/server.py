@@ -20,7 +20,9 @@ from core.log import configure_logging
 from encoders.encoder import Encoder
 from service.app import create_app
 from service.engine import Engine, open_engine
+from service.keys import keys_path, read_keys
 from service.metrics import Metrics
+from service.origins import is_loopback
 from service.protocol import ConnectionLimits, limited_protocol
 from service.settings import Settings
 
@@ -95,6 +97,7 @@ def run_server(
         SightlineError: the port is taken, or the model or the gallery cannot be opened.
     """
     configure_logging(log_format=settings.log_format, level=settings.log_level)
+    refuse_exposure(settings)
     with _bound_socket(settings) as listener:
         metrics = Metrics()
         engine = open_engine(settings, metrics=metrics, encoder=encoder)
@@ -138,6 +141,23 @@ def _end_process(limit_s: float) -> None:
     os._exit(1)
 
 
+def refuse_exposure(settings: Settings) -> None:
+    """Refuse to listen for other machines where whoever reaches the service may use it.
+
+    Raises:
+        ConfigError: the host is not this machine's own, there are no keys, and ``allow_open`` is
+            not set.
+        SightlineError: the keys cannot be read.
+    """
+    keys = read_keys(keys_path(settings.gallery))
+    if keys is None and not settings.allow_open and not is_loopback(settings.host):
+        raise ConfigError(
+            f"host = {settings.host}: other machines can reach this address, and the gallery "
+            f"{settings.gallery} has no API keys; make one with 'sightline keys add NAME --scope "
+            "read', or set allow_open (SIGHTLINE_ALLOW_OPEN=true) where something else guards it"
+        )
+
+
 def _uvicorn_config(settings: Settings, engine: Engine, metrics: Metrics) -> uvicorn.Config:
     return uvicorn.Config(
         create_app(settings, engine=engine, metrics=metrics),
@@ -145,6 +165,7 @@ def _uvicorn_config(settings: Settings, engine: Engine, metrics: Metrics) -> uvi
         log_level="warning",
         access_log=False,
         server_header=False,
+        forwarded_allow_ips=list(settings.trusted_proxies),
         backlog=_BACKLOG,
         http=limited_protocol(connection_limits(settings)),
         ws="none",

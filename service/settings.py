@@ -22,7 +22,7 @@ from encoders.openvino_runtime import Precision
 from index.query import MOST_K
 
 ENVIRONMENT_PREFIX = "SIGHTLINE_"
-FOREIGN_VARIABLES = frozenset({"SIGHTLINE_DEBUG"})
+FOREIGN_VARIABLES = frozenset({"SIGHTLINE_DEBUG", "SIGHTLINE_URL", "SIGHTLINE_API_KEY"})
 """Variables with our prefix that the command line and the browser tests read for themselves."""
 
 Wire = Literal["clip-retrieval", "immich"]
@@ -144,7 +144,7 @@ class Settings:
     """Requests a second of one key, or of one address where no keys are needed; 0: no limit."""
     rate_burst: int = 100
     """Requests that may come at once after a quiet time; the page loads 60 thumbnails."""
-    trusted_proxies: tuple[str, ...] = ("127.0.0.1",)
+    trusted_proxies: tuple[str, ...] = ("127.0.0.1", "::1")
     """Addresses of proxies whose ``X-Forwarded-For`` and ``X-Forwarded-Proto`` are believed."""
     fetch_urls: bool = False
     """Load images that requests name by ``image_url``, from the hosts of ``fetch_hosts`` alone."""
