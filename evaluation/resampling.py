@@ -70,12 +70,14 @@ def resampled_means(
     """
     known_NM = ~np.isnan(values_NM)
     sums_GM = clusters.sums(np.where(known_NM, values_NM, 0.0))
-    counts_GM = clusters.sums(known_NM.astype(np.float64))
+    # Mostly every row has every value: then one column of counts serves all metrics.
+    counted_NM = known_NM[:, :1] if known_NM.all() else known_NM
+    counts_GM = clusters.sums(counted_NM.astype(np.float64))
     parts = []
     for drawn_bG in _drawn_counts(clusters.count, resamples=resamples, seed=seed):
-        rows_bM = drawn_bG @ counts_GM
-        mean_bM = np.full(rows_bM.shape, np.nan)
-        np.divide(drawn_bG @ sums_GM, rows_bM, out=mean_bM, where=rows_bM > 0)
+        sums_bM, rows_bM = drawn_bG @ sums_GM, drawn_bG @ counts_GM
+        mean_bM = np.full(sums_bM.shape, np.nan)
+        np.divide(sums_bM, rows_bM, out=mean_bM, where=rows_bM > 0)
         parts.append(mean_bM)
     return np.concatenate(parts)
 
