@@ -60,9 +60,10 @@ $(SERVE)/.installed: requirements/serve.txt pyproject.toml
 	$(SERVE)/bin/python $(PIP) --no-deps -e .
 	@touch $@
 
-$(DEV)/.installed: requirements/dev.txt pyproject.toml
+$(DEV)/.installed: requirements/dev.txt requirements/peers.txt pyproject.toml
 	@echo "Installing everything into $(DEV) (on Linux about 5 GB: torch brings CUDA) ..." >&2
 	$(PYTHON) -m venv $(DEV)
 	$(DEV)/bin/python $(PIP) --require-hashes -r requirements/dev.txt
+	$(DEV)/bin/python $(PIP) --no-deps --require-hashes -r requirements/peers.txt
 	$(DEV)/bin/python $(PIP) --no-deps -e .
 	@touch $@

@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import json
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -39,6 +39,7 @@ from index.live import ChangeWatch, LiveIndex
 from index.locks import WriterLock
 from index.merging import Merger
 from index.query import Mode, Term, check_k
+from index.receipts import Receipt, WithReceipt
 from index.schema import connect_writer, storage_errors
 from index.searcher import Searcher
 from index.segmented_index import SegmentedIndex
@@ -159,8 +160,15 @@ class Collection:
         """
         return self._writable().do(change)
 
-    def upsert(self, items: Sequence[NewItem]) -> list[Status]:
+    def upsert(
+        self,
+        items: Sequence[NewItem],
+        *,
+        receipt: Callable[[list[Status]], Receipt] | None = None,
+    ) -> list[Status]:
         """Create or replace items in one transaction; return one status each, in order.
+
+        ``receipt`` is made of the statuses and kept in the same transaction.
 
         Raises:
             UsageError: an id, caption or metadata that cannot be stored; nothing was stored.
@@ -170,7 +178,8 @@ class Collection:
         checked = [self._checked(item) for item in items]
         if not checked:
             return []
-        return writer.do(Upsert(checked, texts=self._store.has_texts))
+        change = Upsert(checked, texts=self._store.has_texts)
+        return writer.do(change if receipt is None else WithReceipt(change, receipt))
 
     def update(
         self, id: str, *, caption: str | None = None, metadata: JSONObject | None = None

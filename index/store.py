@@ -131,6 +131,16 @@ class StoreReader:
                 )
             )
 
+    def rows_of_ids(self, ids: Sequence[str]) -> dict[str, int]:
+        """Return the row of each item that exists, by its id."""
+        with self.connection() as connection:
+            return dict(
+                connection.execute(
+                    "SELECT id, row_id FROM items WHERE id IN (SELECT value FROM json_each(?))",
+                    (json.dumps(list(ids)),),
+                )
+            )
+
     def items_of_rows(self, row_ids: Sequence[int]) -> dict[int, Item]:
         """Return the item of each row that exists."""
         sql = (

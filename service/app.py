@@ -28,6 +28,7 @@ from service.routes import (
     classify,
     clip_retrieval,
     embeddings,
+    fields,
     health,
     images,
     immich,
@@ -100,7 +101,18 @@ def create_app(
     app.state.engine = None
     install_error_handlers(app, retry_after_s=settings.retry_after_s)
     install_openapi(app)
-    for module in (search, classify, items, images, label_sets, embeddings, health, session, page):
+    for module in (
+        search,
+        classify,
+        items,
+        images,
+        label_sets,
+        embeddings,
+        fields,
+        health,
+        session,
+        page,
+    ):
         app.include_router(module.router)
     for name, wire in _WIRES.items():
         if name in settings.wires:

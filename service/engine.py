@@ -97,8 +97,8 @@ class Engine:
             "model": self.encoder.name,
             "index": collection.index.plan.kind,
             "coverage": found / count if count else 1.0,
-            "fields": sorted(collection.store.indexed_fields()),
-            "wires": list(self.settings.wires),
+            "fields": [*sorted(collection.store.indexed_fields())],
+            "wires": [*self.settings.wires],
         }
 
     def close(self) -> None:

@@ -1,77 +1,98 @@
-"""The OpenAPI document: bodies that routes read themselves, examples, the shape of errors."""
+"""The OpenAPI document: bodies that routes read themselves, answers, examples, errors."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from types import ModuleType
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
 from pydantic import BaseModel
-from pydantic.json_schema import models_json_schema
+from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from core.types import JSONObject, JSONValue
+from service import answers as answer_models
 from service import schemas
+from service.answers import Error
+from service.openapi_security import add_security
+from service.scopes import RouteScopes
 
 _REFERENCE = "#/components/schemas/{model}"
-_BODIES: tuple[type[BaseModel], ...] = (
-    schemas.ClassifyRequest,
-    schemas.SearchRequest,
-    schemas.AddRequest,
-    schemas.AddForm,
-    schemas.ItemChange,
-    schemas.DeleteRequest,
-    schemas.LabelSetRequest,
-    schemas.EmbeddingRequest,
-)
-_ERROR_SCHEMA: JSONObject = {
-    "type": "object",
-    "required": ["error"],
-    "properties": {
-        "error": {
-            "type": "object",
-            "required": ["type", "message", "param", "code"],
-            "properties": {
-                "type": {"type": "string"},
-                "message": {"type": "string"},
-                "param": {"type": ["string", "null"]},
-                "code": {"type": "string"},
-            },
-        }
-    },
+_FRAMEWORK_SCHEMAS = ("HTTPValidationError", "ValidationError")
+_RETRY_AFTER = {"schema": {"type": "integer", "minimum": 0}, "description": "seconds to wait"}
+_REQUEST_ID: JSONObject = {
+    "schema": {"type": "string"},
+    "description": "the request's own, or one that was made for it",
+    "required": True,
 }
-_ERRORS = {
-    400: "not well-formed",
-    403: "read-only",
-    404: "unknown id",
-    409: "contradicts what is stored",
-    413: "too large",
-    415: "not an accepted format",
-    422: "undecodable or out of range",
-    429: "over capacity: try again after Retry-After seconds",
-    503: "not ready",
-    504: "out of time",
-    507: "disk full",
+
+ERRORS: dict[int, tuple[str, str, str]] = {
+    400: ("not well-formed", "invalid_request", "invalid_query"),
+    401: ("the API key is missing or unknown", "unauthorized", "unauthorized"),
+    403: ("read-only, or the API key may not do this", "conflict", "read_only"),
+    404: ("unknown id", "not_found", "not_found"),
+    409: ("contradicts what is stored", "conflict", "idempotency_key_reused"),
+    413: ("too large", "too_large", "body_too_large"),
+    415: ("not an accepted format", "invalid_image", "image_unsupported"),
+    422: ("undecodable or out of range", "invalid_request", "out_of_range"),
+    429: ("over capacity: try again after Retry-After seconds", "busy", "busy"),
+    503: ("not ready: try again after Retry-After seconds", "not_ready", "not_ready"),
+    504: ("out of time", "deadline", "deadline"),
+    507: ("disk full: nothing was stored", "storage", "storage_full"),
 }
+"""Each status of an error: what it means, and ``type`` and ``code`` of its example."""
+
+EVERYWHERE = (400, 401, 403, 413, 429, 503, 504)
+"""What stands in front of every route can answer: limits, keys, admission, deadline."""
+
+_MAY_SUCCEED_LATER = frozenset({429, 503})
 
 
 def json_body(model: type[BaseModel], *, form: type[BaseModel] | None = None) -> dict[str, Any]:
     """Return ``openapi_extra`` of a route that reads ``model`` as JSON, or also as a form."""
-    content: JSONObject = {"application/json": {"schema": _reference(model)}}
+    content: JSONObject = {"application/json": {"schema": reference(model)}}
     if form is not None:
         content["multipart/form-data"] = {"schema": _form_schema(form)}
     return {"requestBody": {"required": True, "content": content}}
 
 
-def answers(example: JSONValue, *, errors: Sequence[int] = ()) -> dict[int | str, dict[str, Any]]:
-    """Return ``responses`` of a route: an example of success and the errors it can answer."""
-    found: dict[int | str, dict[str, Any]] = {
-        200: {"description": "done", "content": {"application/json": {"example": example}}}
+def answers(
+    example: JSONValue,
+    *,
+    errors: Sequence[int] = (),
+    model: type[BaseModel] | None = None,
+) -> dict[int | str, dict[str, Any]]:
+    """Return ``responses`` of a route: schema and example of success, and each error."""
+    content: JSONObject = {"example": example}
+    if model is not None:
+        content["schema"] = reference(model)
+    return {200: succeeds({"application/json": content}), **refusals(errors)}
+
+
+def succeeds(content: JSONObject, *, description: str = "done") -> dict[str, Any]:
+    """Return the documentation of an answer with these media types."""
+    return {
+        "description": description,
+        "headers": {"X-Request-ID": _REQUEST_ID},
+        "content": content,
     }
-    schema = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
-    for status in errors:
-        found[status] = {"description": _ERRORS[status], "content": schema}
-    return found
+
+
+def refusals(errors: Sequence[int]) -> dict[int | str, dict[str, Any]]:
+    """Return the documentation of these errors, and of those that any route can answer."""
+    return {status: _refusal(status) for status in sorted({*errors, *EVERYWHERE})}
+
+
+def reference(model: type[BaseModel]) -> JSONObject:
+    """Return the reference to the schema of a model."""
+    return {"$ref": _REFERENCE.format(model=model.__name__)}
+
+
+def operation_id(route: APIRoute) -> str:
+    """Return the name of an operation: that of its function, which stays."""
+    return route.name
 
 
 def install_openapi(app: FastAPI) -> None:
@@ -85,21 +106,55 @@ def install_openapi(app: FastAPI) -> None:
                 description=app.description,
                 routes=app.routes,
             )
-            components = document.setdefault("components", {}).setdefault("schemas", {})
-            components["Error"] = _ERROR_SCHEMA
-            _, definitions = models_json_schema(
-                [(model, "validation") for model in _BODIES], ref_template=_REFERENCE
-            )
-            components |= definitions["$defs"]
+            _drop_framework_errors(document)
+            known = document.setdefault("components", {}).setdefault("schemas", {})
+            known |= _definitions(schemas, "validation") | _definitions(answer_models, "validation")
             app.openapi_schema = document
+        if app.state.access.keys.is_closed():
+            return add_security(app.openapi_schema, RouteScopes(app.state.settings))
         return app.openapi_schema
 
     # FastAPI documents this assignment as the way to change the document.
     app.openapi = openapi  # type: ignore[method-assign]
 
 
-def _reference(model: type[BaseModel]) -> JSONObject:
-    return {"$ref": _REFERENCE.format(model=model.__name__)}
+def _definitions(module: ModuleType, mode: JsonSchemaMode) -> dict[str, Any]:
+    models = [value for value in vars(module).values() if _is_model_of(module, value)]
+    _, found = models_json_schema([(model, mode) for model in models], ref_template=_REFERENCE)
+    definitions: dict[str, Any] = found["$defs"]
+    return definitions
+
+
+def _is_model_of(module: ModuleType, value: object) -> bool:
+    is_model = isinstance(value, type) and issubclass(value, BaseModel)
+    return is_model and getattr(value, "__module__", "") == module.__name__
+
+
+def _drop_framework_errors(document: dict[str, Any]) -> None:
+    """Take out the shape of errors that FastAPI supposes; ours is in the routes."""
+    for operation in _operations(document):
+        answer = operation["responses"].get("422", {}).get("content", {})
+        schema = answer.get("application/json", {}).get("schema", {})
+        if schema.get("$ref", "").endswith("/HTTPValidationError"):
+            operation["responses"]["422"] = _refusal(422)
+    for name in _FRAMEWORK_SCHEMAS:
+        document.get("components", {}).get("schemas", {}).pop(name, None)
+
+
+def _operations(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for path in document["paths"].values():
+        yield from path.values()
+
+
+def _refusal(status: int) -> dict[str, Any]:
+    description, kind, code = ERRORS[status]
+    message = f"{description}; the message names the value, the limit and the remedy"
+    detail: JSONObject = {"type": kind, "message": message, "param": None, "code": code}
+    headers: dict[str, Any] = {"X-Request-ID": _REQUEST_ID}
+    if status in _MAY_SUCCEED_LATER:
+        headers["Retry-After"] = _RETRY_AFTER
+    content = {"application/json": {"schema": reference(Error), "example": {"error": detail}}}
+    return {"description": description, "headers": headers, "content": content}
 
 
 def _form_schema(model: type[BaseModel]) -> JSONObject:

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from pydantic_core import to_json
 from starlette.responses import Response
 
-from core.types import JSONObject
+from core.types import JSONValue
 
 
 def json_response(
-    value: JSONObject, *, status: int = 200, headers: Mapping[str, str] | None = None
+    value: JSONValue, *, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> Response:
     """Return ``value`` as JSON; a float that is not finite becomes ``null``."""
     return Response(

@@ -39,11 +39,7 @@ async def read_upload(request: Request, model: type[BodyT], settings: Settings) 
         ValidationError: the fields do not fit the model.
     """
     kind = _content_type(request)
-    if request.headers.get("content-encoding", "identity").lower() != "identity":
-        raise UsageError(
-            "compressed request bodies are not accepted; send the body as it is",
-            code="unsupported_media_type",
-        )
+    _refuse_compression(request)
     if kind == "application/json":
         return Upload(model.model_validate(parse_json(await request.body())), [])
     if kind == "multipart/form-data":
@@ -55,6 +51,41 @@ async def read_upload(request: Request, model: type[BodyT], settings: Settings) 
         "multipart/form-data",
         code="unsupported_media_type",
     )
+
+
+async def read_json(request: Request, model: type[BodyT]) -> BodyT:
+    """Read the body as JSON whatever its content type says: some clients of other wires send none.
+
+    Raises:
+        UsageError: not well-formed, or compressed (415).
+        ValidationError: the fields do not fit the model.
+    """
+    _refuse_compression(request)
+    return model.model_validate(parse_json(await request.body()))
+
+
+async def read_parts(request: Request, *, limit_bytes: int) -> dict[str, str | bytes]:
+    """Return the parts of a multipart form by name: fields as text, files as bytes.
+
+    Too large a file is read one byte past the limit: its decoder then names the limit.
+
+    Raises:
+        UsageError: not a form (415), compressed, or a part comes twice.
+    """
+    _refuse_compression(request)
+    if not is_form(request):
+        raise UsageError(
+            f"the content type {_content_type(request)[:100]!r} is not accepted; send "
+            "multipart/form-data",
+            code="unsupported_media_type",
+        )
+    parts: dict[str, str | bytes] = {}
+    async with request.form(max_files=1, max_fields=_MAX_FIELDS) as form:
+        for name, part in form.multi_items():
+            if name in parts:
+                raise UsageError(f"the part {name[:40]!r} comes twice", param=name[:40])
+            parts[name] = part if isinstance(part, str) else await part.read(limit_bytes + 1)
+    return parts
 
 
 def is_form(request: Request) -> bool:
@@ -134,6 +165,14 @@ def _form_value(name: str, texts: list[str], model: type[Body]) -> object:
     if len(texts) == 1 and name in model.form_json and texts[0].lstrip()[:1] in {"[", "{"}:
         return parse_json(texts[0], param=name)
     return texts if len(texts) > 1 or name in model.form_lists else texts[0]
+
+
+def _refuse_compression(request: Request) -> None:
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise UsageError(
+            "compressed request bodies are not accepted; send the body as it is",
+            code="unsupported_media_type",
+        )
 
 
 def _content_type(request: Request) -> str:

@@ -120,7 +120,7 @@ def test_the_serving_lock_holds_no_training_package() -> None:
     assert names.isdisjoint({"torch", "open-clip-torch", "torchvision", "transformers", "timm"})
 
 
-@pytest.mark.parametrize("lock", ["serve.txt", "train.txt", "dev.txt"])
+@pytest.mark.parametrize("lock", ["serve.txt", "train.txt", "dev.txt", "peers.txt"])
 def test_locks_name_no_registry(lock: str) -> None:
     """A lock pins versions and hashes; where they come from is the reader's own setting."""
     text = (ROOT / "requirements" / lock).read_text(encoding="utf-8")

@@ -10,8 +10,9 @@ from starlette.responses import Response
 from core.errors import NotReadyError
 from core.types import JSONObject
 from service.access import engine_of
+from service.answers import AliveAnswer, GalleryAnswer, ReadyAnswer
 from service.metrics import CONTENT_TYPE
-from service.openapi import answers
+from service.openapi import answers, refusals, succeeds
 from service.responses import json_response
 
 router = APIRouter(tags=["operations"])
@@ -27,16 +28,26 @@ _GALLERY: JSONObject = {
     "model": "starter",
     "index": "flat",
     "coverage": 1.0,
+    "fields": ["price"],
+    "wires": ["clip-retrieval", "immich"],
 }
 
 
-@router.get("/healthz", summary="Is the process alive?", responses=answers({"status": "ok"}))
+@router.get(
+    "/healthz",
+    summary="Is the process alive?",
+    responses=answers({"status": "ok"}, model=AliveAnswer),
+)
 async def get_healthz() -> Response:
     """Answer as long as the event loop turns; restart the process when this fails."""
     return json_response({"status": "ok"})
 
 
-@router.get("/readyz", summary="Can it answer requests?", responses=answers(_READY, errors=(503,)))
+@router.get(
+    "/readyz",
+    summary="Can it answer requests?",
+    responses=answers(_READY, model=ReadyAnswer),
+)
 async def get_readyz(request: Request) -> Response:
     """Send a text through the model and its vector through the index."""
     engine = engine_of(request)
@@ -52,7 +63,10 @@ async def get_readyz(request: Request) -> Response:
 @router.get(
     "/metrics",
     summary="Prometheus metrics",
-    responses={200: {"description": "text exposition", "content": {"text/plain": {}}}},
+    responses={
+        200: succeeds({"text/plain": {"schema": {"type": "string"}}}),
+        **refusals(()),
+    },
 )
 async def get_metrics(request: Request) -> Response:
     """Return every counter and histogram in the text format of Prometheus."""
@@ -60,7 +74,11 @@ async def get_metrics(request: Request) -> Response:
     return Response(body, headers={"content-type": CONTENT_TYPE})
 
 
-@router.get("/v1/gallery", summary="The gallery", responses=answers(_GALLERY, errors=(503,)))
+@router.get(
+    "/v1/gallery",
+    summary="The gallery",
+    responses=answers(_GALLERY, model=GalleryAnswer),
+)
 async def get_gallery(request: Request) -> Response:
     """Return how many items there are and what searches them."""
     engine = engine_of(request)

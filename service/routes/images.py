@@ -8,10 +8,12 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from core.errors import UnsupportedImageError
+from core.types import JSONObject
 from encoders.decoding import sniff_format
 from service.access import engine_of
 from service.engine import Engine
 from service.middleware import restore_slashes
+from service.openapi import refusals, succeeds
 
 router = APIRouter(tags=["items"])
 
@@ -25,10 +27,11 @@ MEDIA_TYPES = {
 }
 """What may leave this service as a picture; raster formats only, none can carry a script."""
 
+_BYTES: JSONObject = {"schema": {"type": "string", "format": "binary"}}
 _RESPONSES: dict[int | str, dict[str, Any]] = {
-    200: {"description": "the picture", "content": {"image/*": {}}},
+    200: succeeds(dict.fromkeys(MEDIA_TYPES.values(), _BYTES), description="the picture"),
     304: {"description": "unchanged since the ETag in If-None-Match"},
-    404: {"description": "unknown id"},
+    **refusals((404, 415, 422)),
 }
 
 

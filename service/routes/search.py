@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from core.types import JSONObject
 from service.access import engine_of
+from service.answers import SearchAnswer
 from service.openapi import answers, json_body
 from service.responses import json_response
 from service.schemas import SearchRequest
@@ -36,13 +37,13 @@ _EXAMPLE: JSONObject = {
         }
     ],
 }
-_ERRORS = (400, 404, 413, 415, 422, 429, 503, 504)
+_ERRORS = (404, 415, 422)
 
 
 @router.get(
     "/v1/search",
     summary="Search by words",
-    responses=answers(_EXAMPLE, errors=(400, 404, 422, 429, 503, 504)),
+    responses=answers(_EXAMPLE, errors=(404, 422), model=SearchAnswer),
 )
 async def get_search(
     request: Request,
@@ -72,7 +73,7 @@ async def get_search(
     "/v1/search",
     summary="Search by words, images, items or vectors",
     openapi_extra=json_body(SearchRequest, form=SearchRequest),
-    responses=answers(_EXAMPLE, errors=_ERRORS),
+    responses=answers(_EXAMPLE, errors=_ERRORS, model=SearchAnswer),
 )
 async def post_search(request: Request) -> Response:
     """Search by a query in words, by weighted terms, or by an uploaded image."""

@@ -1,81 +1,150 @@
-"""Repeated requests with the same key."""
+"""Repeated requests with the same key, over a real collection that keeps the receipts."""
 
 from __future__ import annotations
+
+import base64
+import json
+from functools import partial
+from pathlib import Path
 
 import pytest
 
 from core.errors import ConflictError, StorageError, UsageError
 from core.types import JSONObject
-from service.idempotency import IdempotencyKeys
+from index.gallery import Gallery, NewImage
+from index.receipts import Receipt, find_receipt
+from service.idempotency import IdempotencyKeys, RepeatableRequest
+from tests.fakes import FakeEncoder, picture_bytes
+from tests.service.running import running
+
+A = RepeatableRequest("a", "body")
 
 
-class Counting:
-    """Counts how often it acts."""
+class Memory:
+    """Keeps receipts as a collection does, and counts how often a request acts."""
 
     def __init__(self) -> None:
-        """Start at zero."""
+        """Start empty."""
+        self.receipts: dict[str, Receipt] = {}
         self.count = 0
 
-    def __call__(self) -> JSONObject:
-        """Act once more."""
+    def act(self, request: RepeatableRequest) -> JSONObject:
+        """Act once more and keep the answer."""
         self.count += 1
-        return {"count": self.count}
+        answer: JSONObject = {"count": self.count}
+        self.receipts[request.key] = Receipt(request.key, request.digest, json.dumps(answer))
+        return answer
+
+    def once(self, keys: IdempotencyKeys, request: RepeatableRequest) -> JSONObject:
+        """Act under the key."""
+        return keys.once(request, partial(self.act, request))
 
 
 def test_the_second_request_gets_the_first_answer() -> None:
     """It acts once for one key, and again for another."""
-    keys, act = IdempotencyKeys(), Counting()
+    memory = Memory()
+    keys = IdempotencyKeys(memory.receipts.get)
 
-    assert keys.once("a", "body", act) == {"count": 1}
-    assert keys.once("a", "body", act) == {"count": 1}
-    assert keys.once("b", "body", act) == {"count": 2}
+    assert memory.once(keys, A) == {"count": 1}
+    assert memory.once(keys, A) == {"count": 1}
+    assert memory.once(keys, RepeatableRequest("b", "body")) == {"count": 2}
 
 
 def test_another_body_under_the_same_key_is_a_conflict() -> None:
     """A key stands for one request."""
-    keys, act = IdempotencyKeys(), Counting()
-    keys.once("a", "body", act)
+    memory = Memory()
+    keys = IdempotencyKeys(memory.receipts.get)
+    memory.once(keys, A)
 
     with pytest.raises(ConflictError, match="another body"):
-        keys.once("a", "other", act)
+        memory.once(keys, RepeatableRequest("a", "other"))
 
 
 def test_a_request_that_is_still_running_is_a_conflict() -> None:
     """Two at once must not both act."""
-    keys = IdempotencyKeys()
+    keys = IdempotencyKeys(lambda _: None)
 
     def act() -> JSONObject:
         with pytest.raises(ConflictError, match="still running"):
-            keys.once("a", "body", Counting())
-        return {}
+            keys.once(A, dict)
+        with pytest.raises(ConflictError, match="another body"):
+            keys.once(RepeatableRequest("a", "other"), dict)
+        return {"done": True}
 
-    keys.once("a", "body", act)
+    assert keys.once(A, act) == {"done": True}
 
 
 def test_a_failed_request_can_be_repeated() -> None:
-    """A failure is not remembered."""
-    keys = IdempotencyKeys()
+    """A failure leaves no trace."""
+    memory = Memory()
+    keys = IdempotencyKeys(memory.receipts.get)
 
     def fail() -> JSONObject:
         raise StorageError("no")
 
     with pytest.raises(StorageError):
-        keys.once("a", "body", fail)
-    assert keys.once("a", "body", Counting()) == {"count": 1}
+        keys.once(A, fail)
+    assert memory.once(keys, A) == {"count": 1}
 
 
-def test_old_keys_are_forgotten() -> None:
-    """The memory is bounded."""
-    keys, act = IdempotencyKeys(kept=2), Counting()
-    for key in "abc":
-        keys.once(key, "body", act)
-
-    assert keys.once("c", "body", act) == {"count": 3}
-    assert keys.once("a", "body", act) == {"count": 4}
-
-
-@pytest.mark.parametrize("key", ["", "x" * 256])
-def test_a_key_has_one_to_255_characters(key: str) -> None:
-    """Longer ones would be a way to fill the memory."""
+@pytest.mark.parametrize("key", ["", "x" * 256, "\u00e9", "a\nb"])
+def test_a_key_is_short_printable_ascii(key: str) -> None:
+    """Longer ones would be a way to fill the disk."""
     with pytest.raises(UsageError, match="1 to 255"):
-        IdempotencyKeys().once(key, "body", Counting())
+        IdempotencyKeys(lambda _: None).once(RepeatableRequest(key, "body"), dict)
+
+
+def test_a_receipt_is_there_where_the_items_are(tmp_path: Path) -> None:
+    """It is made of the results of all pictures and found after the collection was closed."""
+    with Gallery.open(tmp_path, FakeEncoder()) as gallery:
+        prepared = [gallery.prepare(NewImage(data)) for data in (picture_bytes("red"), b"junk")]
+        gallery.store(
+            prepared,
+            receipt=lambda results: Receipt("k", "d", " ".join(str(one.status) for one in results)),
+        )
+
+    with Gallery.open(tmp_path, FakeEncoder()) as gallery:
+        assert find_receipt(gallery.collection.store, "k") == Receipt("k", "d", "created error")
+        assert find_receipt(gallery.collection.store, "other") is None
+
+
+def test_what_is_not_stored_leaves_no_receipt(tmp_path: Path) -> None:
+    """A receipt that fails takes the items of its transaction with it."""
+
+    def refuse(results: object) -> Receipt:
+        raise StorageError("no receipt")
+
+    with Gallery.open(tmp_path, FakeEncoder()) as gallery:
+        prepared = [gallery.prepare(NewImage(picture_bytes("red"), id="a"))]
+        with pytest.raises(StorageError, match="no receipt"):
+            gallery.store(prepared, receipt=refuse)
+
+        assert gallery.collection.count() == 0
+        assert find_receipt(gallery.collection.store, "k") is None
+
+
+def test_old_receipts_are_dropped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The number that is kept is bounded."""
+    monkeypatch.setattr("index.receipts.MOST_RECEIPTS", 2)
+    with Gallery.open(tmp_path, FakeEncoder()) as gallery:
+        for key in "abc":
+            prepared = [gallery.prepare(NewImage(picture_bytes("red"), id=key))]
+            gallery.store(prepared, receipt=lambda _, key=key: Receipt(key, "d", "{}"))
+        kept = [key for key in "abc" if find_receipt(gallery.collection.store, key)]
+
+    assert kept == ["b", "c"]
+
+
+def test_the_first_answer_outlives_the_process(tmp_path: Path) -> None:
+    """After a restart the same key and body answer "created" again, another body is refused."""
+    item = {"image": base64.b64encode(picture_bytes("red")).decode(), "id": "a"}
+    key = {"Idempotency-Key": "order-1"}
+    with running(tmp_path) as client:
+        first = client.post("/v1/items", json={"items": [item]}, headers=key)
+    with running(tmp_path) as client:
+        again = client.post("/v1/items", json={"items": [item]}, headers=key)
+        other = client.post("/v1/items", json={"items": [{**item, "id": "b"}]}, headers=key)
+
+    assert first.json() == {"results": [{"id": "a", "status": "created", "error": None}]}
+    assert again.json() == first.json()
+    assert other.status_code == 409

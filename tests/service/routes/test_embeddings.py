@@ -7,7 +7,6 @@ from typing import Any
 
 import httpx
 import numpy as np
-import openai
 import pytest
 
 from tests.fakes import FakeEncoder, picture_bytes
@@ -68,6 +67,55 @@ def test_images_are_embedded_as_objects_or_by_modality(colours: httpx.Client) ->
     assert by_object[0] @ EXPECTED_ND[1] > 0.98
 
 
+def test_texts_and_images_of_one_request_keep_their_order(colours: httpx.Client) -> None:
+    """The spellings of Jina, Voyage and vLLM beside plain strings: one vector each, in order."""
+    uri = f"data:image/png;base64,{base64.b64encode(picture_bytes('blue')).decode()}"
+    answer = post(
+        colours,
+        input=[
+            {"image": uri},
+            "a red car",
+            {"text": "blue"},
+            {"type": "image_url", "image_url": {"url": uri}},
+            {"type": "text", "text": "a red car"},
+        ],
+    )
+    found_ND = vectors(answer)
+
+    np.testing.assert_array_equal(found_ND[[1, 2, 4]], EXPECTED_ND[[0, 1, 0]])
+    np.testing.assert_array_equal(found_ND[0], found_ND[3])
+    assert found_ND[0] @ EXPECTED_ND[1] > 0.98
+    assert answer.json()["usage"]["prompt_tokens"] == 13
+
+
+def test_one_message_is_one_vector(colours: httpx.Client) -> None:
+    """vLLM's spelling: a message with one part."""
+    uri = f"data:image/png;base64,{base64.b64encode(picture_bytes('blue')).decode()}"
+    part = {"type": "image_url", "image_url": {"url": uri, "detail": "auto"}}
+    by_part = vectors(post(colours, messages=[{"role": "user", "content": [part]}]))
+    by_input = vectors(post(colours, input=[{"image": uri}]))
+    by_text = vectors(post(colours, messages=[{"role": "user", "content": "blue"}]))
+
+    np.testing.assert_array_equal(by_part, by_input)
+    np.testing.assert_array_equal(by_text, EXPECTED_ND[1:])
+
+
+def test_token_numbers_are_refused_with_the_remedy(colours: httpx.Client) -> None:
+    """They belong to another tokenizer; the message says what langchain's users set."""
+    error = error_of(post(colours, input=[[101, 2023], [102]]), 400)
+
+    assert "check_embedding_ctx_length=False" in error["message"]
+
+
+def test_a_model_is_found_by_name_and_by_encoder_id(colours: httpx.Client) -> None:
+    """Any other name is 404."""
+    by_name = colours.get("/v1/models/fake").json()
+
+    assert by_name == colours.get(f"/v1/models/{FakeEncoder().encoder_id}").json()
+    assert by_name == colours.get("/v1/models").json()["data"][0]
+    assert error_of(colours.get("/v1/models/gpt"), 404)["code"] == "model_not_found"
+
+
 def test_the_path_without_prefix_answers_too(colours: httpx.Client) -> None:
     """Some clients take the server's root as base."""
     answer = colours.post("/embeddings", json={"input": TEXTS})
@@ -87,7 +135,14 @@ def test_the_path_without_prefix_answers_too(colours: httpx.Client) -> None:
         ({"input": "a", "dimensions": 0}, 422, "dimensions"),
         ({"input": "a", "dimensions": 9}, 422, "dimensions"),
         ({"input": "a", "encoding_format": "hex"}, 400, "encoding_format"),
-        ({"input": ["a", {"image": "AAAA"}]}, 400, "input"),
+        ({"input": ["a", {"image": "AAAA"}]}, 415, "input[1]"),
+        ({"input": [1, 2, 3]}, 400, "input"),
+        ({"input": [[1, 2], [3]]}, 400, "input"),
+        ({"input": "a", "messages": [{"role": "user", "content": "a"}]}, 400, "input"),
+        ({"messages": []}, 400, "messages"),
+        ({"messages": [{"role": "user", "content": "a"}] * 2}, 400, "messages"),
+        ({"messages": [{"role": "system", "content": "a"}]}, 400, "messages[0].role"),
+        ({"input": [{"type": "image_url", "image_url": {"url": "data:,x"}}]}, 400, "input[0]"),
         ({"input": [{"image": "AAAA"}]}, 415, "input[0]"),
         ({"input": [{"image": "http://localhost/x"}]}, 400, "input[0]"),
         ({"input": ["a"] * 2049}, 422, "input"),
@@ -99,23 +154,3 @@ def test_what_cannot_be_embedded_is_refused(
 ) -> None:
     """Each mistake gets its status and names its place."""
     assert error_of(post(colours, **body), status)["param"] == param
-
-
-def test_the_official_client_works_unchanged(colours: httpx.Client) -> None:
-    """Embeddings (which it asks for as base64), models, and its own error class."""
-    with openai.OpenAI(
-        base_url=str(colours.base_url.join("/v1")),
-        api_key="any",
-        max_retries=0,
-        http_client=httpx.Client(trust_env=False),
-    ) as client:
-        answer = client.embeddings.create(model="fake", input=TEXTS)
-        found_ND = np.asarray([entry.embedding for entry in answer.data], np.float32)
-        plain = client.embeddings.create(model="fake", input="blue", encoding_format="float")
-        models = [model.id for model in client.models.list()]
-        with pytest.raises(openai.NotFoundError, match="there is no model 'gpt'"):
-            client.embeddings.create(model="gpt", input="x")
-
-    np.testing.assert_array_equal(found_ND, EXPECTED_ND)
-    np.testing.assert_array_equal(np.float32(plain.data[0].embedding), EXPECTED_ND[1])
-    assert models == ["fake"]

@@ -108,6 +108,8 @@ def test_the_gallery_says_what_it_is(colours: httpx.Client) -> None:
         "model": "fake",
         "index": "flat",
         "coverage": 1.0,
+        "fields": [],
+        "wires": ["clip-retrieval", "immich"],
     }
 
 
