@@ -2,46 +2,19 @@
 
 from __future__ import annotations
 
-from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from cli.adding import AddSummary, add_gathered
-from cli.gathering import (
-    CaptionsFrom,
-    Gathered,
-    Reading,
-    gather,
-    gather_failed,
-    gather_urls,
-    refuse_missing,
-)
+from cli.adding import AddRequest
+from cli.any_gallery import Added, AnyGallery, any_gallery, chosen_url, url_option
+from cli.gathering import CaptionsFrom, Reading, refuse_missing
 from cli.output import note, print_json, print_lines
 from cli.settings import default_gallery
 from core.errors import UsageError
 from core.types import JSONObject
 
-if TYPE_CHECKING:
-    from index.gallery import Gallery
-
 _FETCHING_THREADS = 16
-
-
-@dataclass(frozen=True, slots=True)
-class _Request:
-    """What the command line asks for."""
-
-    paths: tuple[Path, ...]
-    urls: Path | None
-    allowed: tuple[str, ...]
-    reading: Reading
-    copy: bool
-    threads: int
-    retry_failed: bool
-    watch: bool
 
 
 @click.command(name="add")
@@ -52,6 +25,7 @@ class _Request:
     help="Folder of the gallery, made if it does not exist.  [default: gallery]",
 )
 @click.option("--model", help="Model folder or open_clip source.  [default: the gallery's]")
+@url_option
 @click.option("--copy", is_flag=True, help="Keep a copy of every image in the gallery.")
 @click.option(
     "--caption-from",
@@ -91,6 +65,7 @@ def command(
     paths: tuple[Path, ...],
     gallery: Path | None,
     model: str | None,
+    url: str | None,
     copy: bool,
     captions_from: CaptionsFrom,
     image_column: str | None,
@@ -108,7 +83,8 @@ def command(
     A table is a .csv, .tsv, .jsonl, .json or .parquet file that names images and captions. Images
     stay where they are, unless --copy is given, and ones that did not change are skipped; pictures
     inside .tar or .parquet files and Hugging Face data sets are copied, and so are those behind
-    web addresses. A file that cannot be read is named and recorded, and the others are added; the
+    web addresses. With --url the pictures are read here and sent to a server, which keeps copies of
+    them. A file that cannot be read is named and recorded, and the others are added; the
     exit code is 1 only if none could be.
 
     \b
@@ -118,12 +94,14 @@ def command(
       sightline add cat.jpg dog.png --gallery pets
       sightline add pairs.csv --caption-column title
       sightline add --urls addresses.txt
+      sightline add ~/Pictures --url http://photos.example:8000
       sightline add --retry-failed
     """
-    folder = gallery or default_gallery()
     if failed:
-        return _list_failed(folder, as_json=as_json)
-    request = _Request(
+        if chosen_url(gallery=gallery, url=url, model=model) is not None:
+            raise UsageError("--failed needs the gallery's folder; run it there, without --url")
+        return _list_failed(gallery or default_gallery(), as_json=as_json)
+    request = AddRequest(
         paths=paths,
         urls=urls,
         allowed=allowed,
@@ -136,10 +114,10 @@ def command(
     _check(request)
     if watch and as_json:
         raise UsageError("--watch goes on and on, so it prints no JSON; leave one of the two out")
-    return _add(request, folder, model, as_json=as_json)
+    return _add(request, any_gallery(gallery=gallery, url=url, model=model), as_json=as_json)
 
 
-def _check(request: _Request) -> None:
+def _check(request: AddRequest) -> None:
     if not (request.paths or request.urls or request.retry_failed):
         raise UsageError("name something to add: a folder, files, a table, or --urls FILE")
     refuse_missing(request.paths)
@@ -151,59 +129,22 @@ def _check(request: _Request) -> None:
         )
 
 
-def _add(request: _Request, folder: Path, model: str | None, *, as_json: bool) -> int:
-    from cli.opening import chosen_model, open_encoder, open_gallery
-    from cli.watching import following
+def _add(request: AddRequest, gallery: AnyGallery, *, as_json: bool) -> int:
+    stored = 0
 
-    with (
-        closing(open_encoder(model, folder)) as encoder,
-        open_gallery(folder, encoder, model=chosen_model(model, folder)) as opened,
-        following(request.paths if request.watch else (), outside=folder) as changes,
-    ):
-        summary = add_gathered(
-            opened,
-            _gathered(request, opened),
-            copy=request.copy,
-            threads=request.threads,
-            retry_failed=request.retry_failed,
-        )
-        count = opened.collection.count()
+    def report(added: Added) -> None:
+        nonlocal stored
+        stored = added.summary.stored
         if as_json:
-            print_json(_as_json(summary, folder=folder, model=encoder.encoder_id, count=count))
+            print_json(_as_json(added, where=gallery.where))
         else:
-            print_lines([f"{summary.line()}; {folder} holds {count} images"])
-        if changes is not None:
-            changes.apply(opened, request.reading, copy=request.copy, threads=request.threads)
-            return 0
-    if not summary.stored:
+            print_lines([f"{added.summary.line()}; {gallery.where} holds {added.count} images"])
+
+    gallery.add(request, report=report)
+    if not stored and not request.watch:
         note("nothing was added")
         return 1
     return 0
-
-
-def _gathered(request: _Request, opened: Gallery) -> Gathered:
-    found = Gathered()
-    if request.paths:
-        found = found.and_also(
-            gather(
-                request.paths,
-                request.reading,
-                outside=opened.folder,
-                may_be_empty=request.watch,
-            )
-        )
-    if request.urls is not None:
-        found = found.and_also(
-            gather_urls(
-                request.urls,
-                allowed=request.allowed,
-                limits=opened.limits,
-                captions_from=request.reading.captions_from,
-            )
-        )
-    if request.retry_failed and not (request.paths or request.urls):
-        found = gather_failed(opened, allowed=request.allowed)
-    return found
 
 
 def _list_failed(folder: Path, *, as_json: bool) -> int:
@@ -227,15 +168,16 @@ def _list_failed(folder: Path, *, as_json: bool) -> int:
     return 0
 
 
-def _as_json(summary: AddSummary, *, folder: Path, model: str, count: int) -> JSONObject:
+def _as_json(added: Added, *, where: str) -> JSONObject:
+    summary = added.summary
     return {
-        "gallery": str(folder),
-        "model": model,
+        "gallery": where,
+        "model": added.model,
         "created": summary.counts["created"],
         "updated": summary.counts["updated"],
         "unchanged": summary.counts["unchanged"],
         "failed": summary.counts["error"],
         "errors": list(summary.errors),
         "bound_by": summary.bound_by,
-        "count": count,
+        "count": added.count,
     }

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cli.gathering import Gathered, Reading, gather
+from cli.gathering import Gathered, Reading, gather, gather_failed, gather_urls
 from cli.output import note
 from cli.progress import terminal_progress
 from core.errors import PairsError
@@ -20,6 +20,21 @@ if TYPE_CHECKING:
     from index.gallery import Gallery
     from index.known import FileResult
     from index.stages import Stage
+
+
+@dataclass(frozen=True, slots=True)
+class AddRequest:
+    """What ``sightline add`` asks for."""
+
+    paths: tuple[Path, ...]
+    urls: Path | None
+    allowed: tuple[str, ...]
+    """Private networks that may be fetched from."""
+    reading: Reading
+    copy: bool
+    threads: int
+    retry_failed: bool
+    watch: bool
 
 
 @dataclass(slots=True)
@@ -40,6 +55,12 @@ class AddSummary:
             f"{self.counts['unchanged']} unchanged, {self.counts['error']} failed"
         )
 
+    def count_error(self, path: str, code: str, message: str) -> None:
+        """Name a file that failed on stderr, and count it."""
+        note(f"{path}: {message}")
+        self.counts["error"] += 1
+        self.errors.append({"path": path, "code": code, "message": message})
+
     @property
     def stored(self) -> int:
         """How many files are in the gallery now."""
@@ -57,6 +78,37 @@ def add_sources(
     """
     found = gather(sources, Reading(), outside=gallery.folder)
     return add_gathered(gallery, found, copy=copy, threads=threads)
+
+
+def gather_for(request: AddRequest, opened: Gallery) -> Gathered:
+    """Return every picture that a request names, none of which is read yet.
+
+    Raises:
+        PairsError: a source that cannot be read, or holds no images.
+        UsageError: a network that is none.
+    """
+    found = Gathered()
+    if request.paths:
+        found = found.and_also(
+            gather(
+                request.paths,
+                request.reading,
+                outside=opened.folder,
+                may_be_empty=request.watch,
+            )
+        )
+    if request.urls is not None:
+        found = found.and_also(
+            gather_urls(
+                request.urls,
+                allowed=request.allowed,
+                limits=opened.limits,
+                captions_from=request.reading.captions_from,
+            )
+        )
+    if request.retry_failed and not (request.paths or request.urls):
+        found = gather_failed(opened, allowed=request.allowed)
+    return found
 
 
 def add_gathered(
@@ -79,7 +131,7 @@ def add_gathered(
     summary = AddSummary()
     _record_skipped(gallery, found)
     for place, reason in found.skipped.items():
-        _count_error(summary, place, PairsError.code, reason)
+        summary.count_error(place, PairsError.code, reason)
     known, rest = split_known(gallery, found.files, copy=copy, retry_failed=retry_failed)
     for result in known:
         _count(summary, result)
@@ -108,13 +160,7 @@ def _count(summary: AddSummary, added: FileResult) -> None:
     if error is None:
         summary.counts[added.result.status.value] += 1
     else:
-        _count_error(summary, str(added.path), error.code, str(error))
-
-
-def _count_error(summary: AddSummary, path: str, code: str, message: str) -> None:
-    note(f"{path}: {message}")
-    summary.counts["error"] += 1
-    summary.errors.append({"path": path, "code": code, "message": message})
+        summary.count_error(str(added.path), error.code, str(error))
 
 
 def _record_skipped(gallery: Gallery, found: Gathered) -> None:

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
+from cli.any_gallery import any_gallery, url_option
 from cli.output import print_json, print_lines
-from cli.settings import default_gallery
 from core.errors import UsageError
-
-if TYPE_CHECKING:
-    from index.filters import Filter
-    from index.gallery import Gallery
 
 
 @click.command(name="delete")
@@ -23,6 +17,7 @@ if TYPE_CHECKING:
 @click.option(
     "--gallery", type=click.Path(path_type=Path), help="Folder of the gallery.  [default: gallery]"
 )
+@url_option
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(
@@ -30,43 +25,34 @@ def command(
     ids: tuple[str, ...],
     filter_text: str | None,
     gallery: Path | None,
+    url: str | None,
     yes: bool,
     as_json: bool,
 ) -> None:
     """Delete items by their ids, or all that satisfy a filter, from a gallery.
 
     What the gallery kept of them goes too; files that were only read from stay where they are.
-    Stop a server first, or send the request to it: DELETE /v1/items/ID.
+    While a server runs on the gallery, ask it: --url.
 
     \b
     Examples:
       sightline delete a17 b3
       sightline delete --filter '{"label": "blurred"}' --yes
+      sightline delete a17 --url http://photos.example:8000
     """
-    from cli.opening import open_encoder, open_gallery, require_gallery
-    from cli.search import read_filter
+    from cli.search import filter_object, read_filter
 
-    chosen = read_filter(filter_text)
-    if (chosen is None) == (not ids):
+    if (filter_text is None) == (not ids):
         raise UsageError("name the items to delete, or give --filter; one of the two")
-    folder = gallery or default_gallery()
-    require_gallery(folder)
-    with (
-        closing(open_encoder(None, folder)) as encoder,
-        open_gallery(folder, encoder) as opened,
-    ):
-        count = _count(opened, ids, chosen)
+    read_filter(filter_text)
+    chosen = any_gallery(gallery=gallery, url=url)
+
+    def confirm(count: int) -> None:
         if count and not yes:
-            click.confirm(f"Delete {count} items from {folder}?", abort=True, err=True)
-        deleted = opened.delete(ids) if chosen is None else opened.delete_where(chosen)
-        left = opened.collection.count()
+            click.confirm(f"Delete {count} items from {chosen.where}?", abort=True, err=True)
+
+    done = chosen.delete(ids, filter_object(filter_text), confirm=confirm)
     if as_json:
-        print_json({"deleted": deleted, "left": left})
+        print_json({"deleted": done.deleted, "left": done.left})
     else:
-        print_lines([f"{deleted} deleted; {folder} holds {left} images"])
-
-
-def _count(gallery: Gallery, ids: tuple[str, ...], chosen: Filter | None) -> int:
-    if chosen is None:
-        return len(gallery.collection.find(ids))
-    return gallery.collection.count(chosen)
+        print_lines([f"{done.deleted} deleted; {chosen.where} holds {done.left} images"])

@@ -12,6 +12,7 @@ import click
 
 from cli.output import note
 from cli.settings import wants_traceback
+from cli.url_refusal import refuse_url
 from core.errors import SightlineError, UsageError
 
 COMMANDS = {
@@ -55,7 +56,7 @@ class LazyGroup(click.Group):
             return None
         module = importlib.import_module(f"cli.{_MODULES.get(cmd_name, cmd_name)}")
         command: click.Command = module.command
-        return command
+        return refuse_url(command, cmd_name)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands from the table, without importing them."""

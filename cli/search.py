@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import json
-import time
-from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import click
 
+from cli.any_gallery import Found, Mode, SearchRequest, any_gallery, url_option
 from cli.output import note, print_json, print_table
-from cli.settings import default_gallery
 from core.errors import QueryError
+from core.types import JSONObject, JSONValue
 
 if TYPE_CHECKING:
-    from core.types import JSONValue
     from index.filters import Filter
-    from index.items import Hit, Item, SearchResult
-    from index.query import Term
+    from sightline.answers import Hit
 
+_DIGITS = 6
 _CAPTION_CHARS = 60
 
 
@@ -42,6 +40,7 @@ _CAPTION_CHARS = 60
     "--gallery", type=click.Path(path_type=Path), help="Folder of the gallery.  [default: gallery]"
 )
 @click.option("--model", help="Model folder or open_clip source.  [default: the gallery's]")
+@url_option
 @click.option("--explain", is_flag=True, help="Show what each term added to the score.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(
@@ -50,14 +49,17 @@ def command(
     images: tuple[Path, ...],
     k: int,
     filter_text: str | None,
-    mode: Literal["vector", "keyword", "hybrid"],
+    mode: Mode,
     cursor: str | None,
     gallery: Path | None,
     model: str | None,
+    url: str | None,
     explain: bool,
     as_json: bool,
 ) -> None:
     """Search a gallery; best hits first. It works while a server runs on the same gallery.
+
+    With --url the server answers, and no model is loaded here.
 
     The query takes negative terms (-toy), weights (2:vintage), items (id:a17) and phrases in
     double quotes; put it in quotation marks when it holds a minus.
@@ -69,47 +71,58 @@ def command(
       sightline search --image cat.jpg
       sightline search "2:vintage" --image car.jpg --filter '{"label": "car"}' --explain
       sightline search invoice --mode keyword --json
+      sightline search "a red car" --url http://photos.example:8000
     """
-    from cli.opening import open_encoder, open_gallery, require_gallery
-    from index.query import Query
-
-    terms = _terms(" ".join(query), images)
-    chosen = read_filter(filter_text)
-    folder = gallery or default_gallery()
-    asked = Query(terms, k=k, filter=chosen, cursor=cursor, mode=mode, explain=explain)
-    require_gallery(folder)
-    with (
-        closing(open_encoder(model, folder)) as encoder,
-        open_gallery(folder, encoder, read_only=True) as opened,
-    ):
-        started = time.perf_counter()
-        found = opened.search(asked)
-        took_ms = round((time.perf_counter() - started) * 1000, 3)
-        items = opened.collection.find([hit.id for hit in found.hits])
+    request = SearchRequest(
+        text=" ".join(query),
+        images=images,
+        k=k,
+        filter=filter_object(filter_text),
+        cursor=cursor,
+        mode=mode,
+        explain=explain,
+    )
+    _check(request)
+    found = any_gallery(gallery=gallery, url=url, model=model).search(request)
     if as_json:
-        hits: list[JSONValue] = [_hit_object(hit, items.get(hit.id)) for hit in found.hits]
-        print_json(
-            {
-                "model": encoder.encoder_id,
-                "plan": found.plan,
-                "took_ms": took_ms,
-                "cursor": found.cursor,
-                "hits": hits,
-            }
-        )
+        _print_json(found)
     else:
-        _show(found, items, terms if explain else ())
+        _show(found)
 
 
-def _terms(text: str, images: tuple[Path, ...]) -> tuple[Term, ...]:
-    from encoders.decoding import read_image_file
-    from index.query import Term, parse_query
+def _check(request: SearchRequest) -> None:
+    """Refuse what no gallery can answer, before one is opened.
 
-    terms = parse_query(text) if text.strip() else ()
-    terms += tuple(Term(image=read_image_file(path)) for path in images)
-    if not terms:
+    Raises:
+        QueryError: nothing to search for, or a query, filter or k that is none.
+    """
+    from index.filters import parse_filter
+    from index.query import check_k, parse_query
+
+    check_k(request.k)
+    if request.text.strip():
+        parse_query(request.text)
+    elif not request.images:
         raise QueryError('nothing to search for; give words or --image, for example: "a red car"')
-    return terms
+    if request.filter is not None:
+        parse_filter(request.filter)
+
+
+def filter_object(text: str | None) -> JSONObject | None:
+    """Return the JSON object that ``--filter`` states, ``None`` where it was left out.
+
+    Raises:
+        QueryError: not JSON, or no object.
+    """
+    if text is None:
+        return None
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise QueryError(f"--filter is not valid JSON: {error}", param="filter") from error
+    if not isinstance(value, dict):
+        raise QueryError(f"--filter is no JSON object: {text[:100]}", param="filter")
+    return value
 
 
 def read_filter(text: str | None) -> Filter | None:
@@ -120,47 +133,56 @@ def read_filter(text: str | None) -> Filter | None:
     """
     from index.filters import parse_filter
 
-    if text is None:
-        return None
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise QueryError(f"--filter is not valid JSON: {error}", param="filter") from error
-    return parse_filter(value)
+    value = filter_object(text)
+    return None if value is None else parse_filter(value)
 
 
-def _hit_object(hit: Hit, item: Item | None) -> JSONValue:
+def _print_json(found: Found) -> None:
+    answer = found.answer
+    hits: list[JSONValue] = [_hit_object(hit, found.paths.get(hit.id)) for hit in answer.hits]
+    print_json(
+        {
+            "model": answer.model,
+            "plan": answer.plan,
+            "took_ms": answer.took_ms,
+            "cursor": answer.cursor,
+            "hits": hits,
+        }
+    )
+
+
+def _hit_object(hit: Hit, path: str | None) -> JSONObject:
     terms: JSONValue = None
     if hit.terms is not None:
         terms = [
             {
                 "term": term.term,
                 "weight": term.weight,
-                "cosine": term.cosine,
-                "contribution": term.contribution,
+                "cosine": round(term.cosine, _DIGITS),
+                "contribution": round(term.contribution, _DIGITS),
             }
             for term in hit.terms
         ]
     return {
         "id": hit.id,
-        "score": hit.score,
+        "score": round(hit.score, _DIGITS),
         "confidence": hit.confidence,
         "caption": hit.caption,
         "metadata": hit.metadata,
-        "path": None if item is None else item.source,
+        "path": path,
         "terms": terms,
     }
 
 
-def _show(found: SearchResult, items: dict[str, Item], explained: tuple[Term, ...]) -> None:
-    if not found.hits:
+def _show(found: Found) -> None:
+    hits = found.answer.hits
+    if not hits:
         note("no hits: the gallery is empty, or nothing satisfies the filter")
         return
-    header = ["rank", "score", *(f"{term.weight:g}:{term.label}" for term in explained)]
+    header = ["rank", "score", *(f"{term.weight:g}:{term.term}" for term in hits[0].terms or ())]
     rows = []
-    for rank, hit in enumerate(found.hits, start=1):
-        item = items.get(hit.id)
-        where = item.source if item is not None and item.source else hit.id
+    for rank, hit in enumerate(hits, start=1):
+        where = found.paths.get(hit.id) or hit.id
         shares = [f"{share.contribution:.4f}" for share in hit.terms or ()]
         rows.append([str(rank), f"{hit.score:.4f}", *shares, _short(where), _caption(hit.caption)])
     print_table([*header, "image", "caption"], rows)

@@ -11,6 +11,16 @@ def default_gallery(otherwise: str = "gallery") -> Path:
     return Path(os.environ.get("SIGHTLINE_GALLERY") or otherwise).expanduser()
 
 
+def default_url() -> str | None:
+    """Return the server that commands ask without ``--url`` and ``--gallery``."""
+    return os.environ.get("SIGHTLINE_URL") or None
+
+
+def api_key() -> str | None:
+    """Return the key that is sent to a server; an option would show it to other users."""
+    return os.environ.get("SIGHTLINE_API_KEY") or None
+
+
 def default_model() -> str | None:
     """Return the model used without ``--model`` (``None``: the gallery's own, or the starter)."""
     return os.environ.get("SIGHTLINE_MODEL") or None
