@@ -6,6 +6,8 @@ under transparent pixels; here wide pixels are scaled and transparency is laid o
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -14,6 +16,8 @@ _WITH_ALPHA = frozenset({"RGBA", "LA", "PA", "RGBa", "La"})
 _WITH_TRANSPARENCY_KEY = frozenset({"1", "L", "P", "RGB"})
 _WIDE = frozenset({"I", "F", "I;16", "I;16L", "I;16B", "I;16N"})
 _MAX_16_BIT = 65535
+_BAND_PIXELS = 1_000_000
+"""Wide pixels scaled at a time: the arithmetic takes many times their own memory."""
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
@@ -41,17 +45,31 @@ def _on_white(image: Image.Image) -> Image.Image:
 
 def _eight_bits(values_HW: NDArray[np.generic], mode: str) -> NDArray[np.uint8]:
     """Scale wide grey values to [0, 255]."""
-    grey_HW = np.nan_to_num(values_HW.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
-    low, high = _range_of(grey_HW, mode)
-    scaled_HW = (np.clip(grey_HW, low, high) - low) * (255.0 / (high - low))
-    return np.rint(scaled_HW).astype(np.uint8)
+    low, high = _range_of(values_HW, mode)
+    scaled_HW = np.empty(values_HW.shape, np.uint8)
+    for band in _bands(values_HW):
+        grey_HW = (np.clip(_finite(values_HW[band]), low, high) - low) * (255.0 / (high - low))
+        scaled_HW[band] = np.rint(grey_HW).astype(np.uint8)
+    return scaled_HW
 
 
-def _range_of(grey_HW: NDArray[np.float64], mode: str) -> tuple[float, float]:
+def _range_of(values_HW: NDArray[np.generic], mode: str) -> tuple[float, float]:
     """Return the values that stand for black and white."""
-    low, high = float(grey_HW.min()), float(grey_HW.max())
+    low = min(float(_finite(values_HW[band]).min()) for band in _bands(values_HW))
+    high = max(float(_finite(values_HW[band]).max()) for band in _bands(values_HW))
     if mode == "F" and low >= 0.0 and high <= 1.0:
         return 0.0, 1.0
     if mode != "F" and low >= 0.0 and high <= _MAX_16_BIT:
         return 0.0, float(_MAX_16_BIT)
     return (low, high) if high > low else (low, low + 1.0)
+
+
+def _bands(values_HW: NDArray[np.generic]) -> Iterator[slice]:
+    """Yield the rows of a picture, some at a time."""
+    rows = max(1, _BAND_PIXELS // values_HW.shape[1])
+    for start in range(0, values_HW.shape[0], rows):
+        yield slice(start, start + rows)
+
+
+def _finite(values_HW: NDArray[np.generic]) -> NDArray[np.float64]:
+    return np.nan_to_num(values_HW.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
