@@ -6,12 +6,13 @@ import importlib.util
 import os
 from pathlib import Path
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from starlette.responses import FileResponse, HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from core.errors import NotFoundError
+from service.responses import json_response
 
 router = APIRouter(include_in_schema=False)
 
@@ -60,8 +61,10 @@ class PageFiles(StaticFiles):
 
 
 @router.get("/")
-async def get_page() -> Response:
-    """Return the web page."""
+async def get_page(request: Request) -> Response:
+    """Return the web page; a program that accepts no HTML gets a word of JSON, as from immich."""
+    if not _accepts_html(request.headers.get("accept", "*/*")):
+        return json_response({"message": "Sightline"})
     return FileResponse(STATIC / "index.html", headers={"cache-control": "no-cache"})
 
 
@@ -87,6 +90,11 @@ async def get_docs_asset(name: str) -> Response:
     if name not in _ASSETS:
         raise NotFoundError(f"the documentation has no file {name[:100]!r}")
     return FileResponse(swagger_folder() / name, media_type=_ASSETS[name])
+
+
+def _accepts_html(accept: str) -> bool:
+    kinds = {part.partition(";")[0].strip().lower() for part in accept.split(",")}
+    return not kinds.isdisjoint({"text/html", "text/*", "*/*", ""})
 
 
 def swagger_folder() -> Path:

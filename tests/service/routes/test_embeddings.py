@@ -89,7 +89,7 @@ def test_texts_and_images_of_one_request_keep_their_order(colours: httpx.Client)
 
 
 def test_one_message_is_one_vector(colours: httpx.Client) -> None:
-    """vLLM's spelling: a message with one part."""
+    """As vLLM writes it: a message with one part."""
     uri = f"data:image/png;base64,{base64.b64encode(picture_bytes('blue')).decode()}"
     part = {"type": "image_url", "image_url": {"url": uri, "detail": "auto"}}
     by_part = vectors(post(colours, messages=[{"role": "user", "content": [part]}]))
