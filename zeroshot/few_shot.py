@@ -51,6 +51,8 @@ class HeadFit:
     head: Head
     parameters: Mapping[str, float]
     """What was chosen on validation: ``weight``; ``alpha``, ``beta``; or ``c``."""
+    labels: int
+    """Labels of the classifier."""
     examples: int
     shots: tuple[int, int]
     """Examples of the label with the fewest and of the one with the most."""
@@ -109,6 +111,7 @@ def fit_head(
     return HeadFit(
         head=build_head(candidate, classifier, examples.embeddings_KD, examples.labels_K),
         parameters=dict(candidate.parameters),
+        labels=len(classifier.labels),
         examples=len(examples.labels_K),
         shots=(int(counts_C.min()), int(counts_C.max())),
         validation="given" if validation is not None else f"{len(splits)}-fold",
@@ -210,8 +213,8 @@ def _splits(examples: Examples, validation: Examples | None, *, seed: int) -> li
     count = len(examples.labels_K)
     if count < _LEAST_FOR_FOLDS:
         raise UsageError(
-            f"{count} examples cannot be held out in turn; give at least {_LEAST_FOR_FOLDS}, better "
-            "several of each label",
+            f"{count} examples cannot be held out in turn; give at least {_LEAST_FOR_FOLDS}, "
+            "better several of each label",
             param="labels",
         )
     folds = min(FOLDS, count)
