@@ -104,7 +104,7 @@ def _answer(
 
 
 def _is_calibrated(fitted: Calibration | None, scores: Scores, label: str) -> bool:
-    """Return whether the score of the best label was fitted; in mode multi each label has a line."""
+    """Return whether the best label's score was fitted; in mode multi each label has a line."""
     if fitted is None:
         return False
     if fitted.platt is None:
@@ -154,14 +154,9 @@ def _prediction_sets(
 def _set_warnings(conformal: ConformalScores, alpha: float, shared: list[str]) -> list[str]:
     images, least = len(conformal.scores_N), least_images(alpha)
     if images < least:
-        return [
-            f"{images} calibration images promise nothing at alpha {alpha:g}: the sets hold all "
-            f"labels; give at least {least}"
-        ]
+        few = f"{images} calibration images promise nothing at alpha {alpha:g}"
+        return [f"{few}: the sets hold all labels; give at least {least}"]
     if not shared:
         return []
-    named = ", ".join(shared[:_SHOWN_LABELS])
-    return [
-        f"{len(shared)} labels have fewer than {least} calibration images and share the threshold "
-        f"of all: {named}"
-    ]
+    few = f"{len(shared)} labels have fewer than {least} calibration images"
+    return [f"{few} and share the threshold of all: {', '.join(shared[:_SHOWN_LABELS])}"]
