@@ -108,13 +108,13 @@ class Backlog:
     def finish(self, ticket: Ticket) -> None:
         """Free the place of a request."""
         with self._lock:
-            now = self._clock()
-            self._finished.append((self._busy_time(now), ticket.cost))
+            busy_s = self._busy_time(self._clock())
+            self._finished.append((busy_s, ticket.cost))
             self.requests -= 1
             self.cost -= ticket.cost
             self.bytes -= ticket.bytes
             if not self.requests:
-                self._busy_s = self._busy_time(now)
+                self._busy_s = busy_s
                 # Sums of fractions drift; an empty book is exactly empty.
                 self.cost = 0.0
 

@@ -25,13 +25,20 @@ from tests.service.running import error_of, serving
 from tests.service.small_apps import context, hello, sleeper, without_lifespan
 
 
-def admission(app: ASGIApp, *, max_requests: int = 8, draining: bool = False) -> ASGIApp:
+def admission(
+    app: ASGIApp,
+    *,
+    draining: bool = False,
+    body_timeout_s: float = 30,
+    backlog: Backlog | None = None,
+    **limits: int,
+) -> ASGIApp:
     """Return ``app`` behind the admission middleware."""
     return Admission(
         app,
         metrics=Metrics(),
-        backlog=Backlog(BacklogLimits(max_requests=max_requests, retry_after_s=3)),
-        body_timeout_s=30,
+        backlog=backlog or Backlog(BacklogLimits(retry_after_s=3, **limits)),
+        body_timeout_s=body_timeout_s,
         is_draining=lambda: draining,
     )
 
@@ -78,6 +85,7 @@ def test_a_draining_service_sends_clients_elsewhere() -> None:
 
     assert error_of(answer, 503)["type"] == "not_ready"
     assert answer.headers["retry-after"] == "3"
+    assert answer.headers["connection"] == "close"
 
 
 def limited_app(limit: int) -> ASGIApp:
