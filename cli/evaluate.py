@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cli.evaluate_compare import command as compare
+from cli.evaluate_gate import command as gate
 from cli.evaluation_tables import show_retrieval, show_zero_shot
 from cli.output import note, print_json, print_lines
 from cli.ranked_list import read_ranked_list
@@ -246,3 +248,7 @@ def _finish(report: Report, *, out: Path | None, as_json: bool) -> None:
 
 def _two_decimals(values: Sequence[float]) -> str:
     return " ".join(f"{value:.2f}" for value in values)
+
+
+command.add_command(compare)
+command.add_command(gate)
