@@ -1,5 +1,9 @@
 /** The wire: every request of the page to the service, and its errors. */
 
+import { askForKey } from "./key_prompt.js";
+
+const NEEDS_KEY = 401;
+
 /** What the service said was wrong, in its own words. */
 export class ApiError extends Error {
   /**
@@ -107,6 +111,10 @@ async function send(path, { json, form, signal }) {
     if (isSuperseded(error)) throw error;
     return {};
   });
+  if (response.status === NEEDS_KEY) {
+    await askForKey(body.error?.message ?? "");
+    return send(path, { json, form, signal });
+  }
   if (!response.ok) throw new ApiError(response.status, body.error ?? {});
   return body;
 }
