@@ -16,7 +16,7 @@ from PIL import Image
 
 from core.errors import UsageError
 from core.types import PixelArray
-from encoders.decoding import DEFAULT_LIMITS, DecodeLimits, decode_image
+from encoders.decoding import DEFAULT_LIMITS, DecodeLimits, ImageDecoder, decode_image
 from encoders.preprocessing import Preprocessing, decoding_side, preprocess
 
 Crops = Literal[1, 5, 10]
@@ -31,6 +31,7 @@ def preprocess_view_bytes(
     limits: DecodeLimits = DEFAULT_LIMITS,
     *,
     crops: int,
+    decode: ImageDecoder = decode_image,
 ) -> PixelArray:
     """Decode a picture and return its views: uint8 (V, S, S, 3).
 
@@ -38,7 +39,7 @@ def preprocess_view_bytes(
         ImageError: what ``decode_image`` raises.
         UsageError: another number of views than there is.
     """
-    image = decode_image(data, limits, min_side=decoding_side(preprocessing))
+    image = decode(data, limits, min_side=decoding_side(preprocessing))
     return preprocess_views(image, preprocessing, crops=crops)
 
 
@@ -50,8 +51,7 @@ def preprocess_views(image: Image.Image, preprocessing: Preprocessing, *, crops:
     Raises:
         UsageError: another number of views.
     """
-    if crops not in CROP_COUNTS:
-        raise UsageError(f"crops = {crops}: expected 1, 5 or 10", param="crops")
+    check_crops(crops)
     views = [preprocess(image, preprocessing)]
     if crops > 1:
         boxes = corner_boxes(image.size, squares=preprocessing.resize_mode == "shortest")
@@ -60,6 +60,16 @@ def preprocess_views(image: Image.Image, preprocessing: Preprocessing, *, crops:
     if crops == CROP_COUNTS[-1]:
         views_VSS3 = np.concatenate([views_VSS3, views_VSS3[:, :, ::-1]])
     return views_VSS3
+
+
+def check_crops(crops: int) -> None:
+    """Refuse a number of views that there is not.
+
+    Raises:
+        UsageError: not 1, 5 or 10.
+    """
+    if crops not in CROP_COUNTS:
+        raise UsageError(f"crops = {crops}: expected 1, 5 or 10", param="crops")
 
 
 def corner_boxes(size: tuple[int, int], *, squares: bool) -> list[tuple[int, int, int, int]]:

@@ -28,6 +28,7 @@ from service.settings import Settings
 from service.vector_cache import VectorCache
 from service.workers import Workers
 from zeroshot.classifier_cache import ClassifierCache
+from zeroshot.fitted_store import FittedStore
 from zeroshot.label_sets import LabelSetStore
 
 logger = logging.getLogger(__name__)
@@ -54,6 +55,7 @@ class Engine:
         self.decode = gallery.decode
         self.metrics = metrics
         self.label_sets = LabelSetStore(settings.gallery / "label-sets")
+        self.fitted = FittedStore(settings.gallery / "label-sets")
         self.classifiers = ClassifierCache()
         # What is in it was decoded under the limits of this engine, which never change.
         self.image_cache = VectorCache(settings.image_cache_entries)

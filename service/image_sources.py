@@ -9,16 +9,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
+import numpy as np
+
 from core.errors import SightlineError, UsageError
 from core.types import FloatArray
 from core.web_address import is_url
-from encoders.preprocessing import preprocess_bytes
+from encoders.crops import check_crops, preprocess_view_bytes
 from service.access import check_count
 from service.engine import Engine
 from service.remote_images import Fetched
 from service.request_scope import count_work
 from service.schemas import ImageInputs
 from service.uploads import decode_base64_image
+from zeroshot.crops import mean_of_views
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,60 +63,94 @@ def image_sources(fields: ImageInputs, files: Sequence[bytes]) -> list[ImageSour
 
 
 def embed_sources(
-    engine: Engine, sources: Sequence[ImageSource]
+    engine: Engine, sources: Sequence[ImageSource], *, crops: int = 1
 ) -> list[FloatArray | SightlineError]:
     """Return the (D,) embedding of each image, or the error of that image.
+
+    Args:
+        engine: the service.
+        sources: the images of a request.
+        crops: views of each image whose embeddings are averaged; each counts as an image.
 
     Raises:
         BusyError: too many images wait for the model.
         DeadlineError: the time of the request ended.
-        UsageError: more images than one request may have.
+        UsageError: more images than one request may have, or another number of views than 1, 5, 10.
     """
-    check_count(len(sources), limit=engine.settings.max_images, what="images", param="image")
+    check_crops(crops)
+    what = "images" if crops == 1 else f"views ({crops} of each image)"
+    check_count(len(sources) * crops, limit=engine.settings.max_images, what=what, param="image")
     fetched = engine.remote_images.fetch(_urls(sources))
     found: dict[int, FloatArray | SightlineError] = {}
     uploads: dict[int, bytes] = {}
     for place, source in enumerate(sources):
         try:
-            if source.item_id is not None:
+            if source.item_id is not None and crops > 1:
+                uploads[place] = engine.gallery.image(source.item_id)
+            elif source.item_id is not None:
                 found[place] = engine.gallery.collection.vectors([source.item_id])[0]
             else:
                 uploads[place] = _bytes_of(source, fetched, engine.settings.max_image_bytes)
         except SightlineError as error:
             found[place] = error
-    embedded = embed_images(engine, list(uploads.values()))
+    embedded = embed_images(engine, list(uploads.values()), crops=crops)
     found |= dict(zip(uploads, embedded, strict=True))
     return [found[place] for place in range(len(sources))]
 
 
-def embed_images(engine: Engine, images: Sequence[bytes]) -> list[FloatArray | SightlineError]:
+def embed_images(
+    engine: Engine, images: Sequence[bytes], *, crops: int = 1
+) -> list[FloatArray | SightlineError]:
     """Return the (D,) embedding of each picture, or its error, from memory where it is known.
 
-    What is not known is decoded before any batch, so that only good pictures reach one.
+    What is not known is decoded before any batch, so that only good pictures reach one. With
+    ``crops`` above 1 it is the mean of that many views.
 
     Raises:
         BusyError: too many images wait for the model.
         DeadlineError: the time of the request ended.
     """
-    count_work(images=len(images))
+    count_work(images=len(images) * crops)
     # A file over the limit of bytes is refused before it is hashed. All else that the limits say
     # of a picture was checked when it was first embedded, under the same limits.
-    keys = [(engine.encoder.encoder_id, sha256(data).digest()) for data in images]
+    encoder_id = engine.encoder.encoder_id
+    owner = encoder_id if crops == 1 else f"{encoder_id}/{crops}"
+    keys = [(owner, sha256(data).digest()) for data in images]
 
     def compute(places: list[int]) -> list[FloatArray | SightlineError]:
-        return _embed_missing(engine, [images[place] for place in places])
+        return _embed_missing(engine, [images[place] for place in places], crops=crops)
 
-    return engine.image_cache.fetch(keys, compute, at_once=engine.settings.max_batch_images)
+    at_once = max(1, engine.settings.max_batch_images // crops)
+    return engine.image_cache.fetch(keys, compute, at_once=at_once)
 
 
-def _embed_missing(engine: Engine, images: Sequence[bytes]) -> list[FloatArray | SightlineError]:
+def _embed_missing(
+    engine: Engine, images: Sequence[bytes], *, crops: int
+) -> list[FloatArray | SightlineError]:
     preprocessing, limits = engine.encoder.preprocessing, engine.gallery.limits
     decoded = engine.decoding.map(
-        lambda data: preprocess_bytes(data, preprocessing, limits, decode=engine.decode), images
+        lambda data: preprocess_view_bytes(
+            data, preprocessing, limits, crops=crops, decode=engine.decode
+        ),
+        images,
     )
-    good = [pixels for pixels in decoded if not isinstance(pixels, SightlineError)]
-    vectors = iter(engine.encoder.encode_each_image(good))
-    return [item if isinstance(item, SightlineError) else next(vectors) for item in decoded]
+    good = [view for views in decoded if not isinstance(views, SightlineError) for view in views]
+    views = iter(engine.encoder.encode_each_image(good))
+    return [
+        item if isinstance(item, SightlineError) else _one_of_views([next(views) for _ in item])
+        for item in decoded
+    ]
+
+
+def _one_of_views(views: Sequence[FloatArray | SightlineError]) -> FloatArray | SightlineError:
+    """Return the (D,) embedding of a picture from those of its views, or the first error."""
+    good = []
+    for view in views:
+        if isinstance(view, SightlineError):
+            return view
+        good.append(view)
+    mean_D: FloatArray = mean_of_views(np.stack(good), crops=len(good))[0]
+    return mean_D
 
 
 def _urls(sources: Sequence[ImageSource]) -> dict[str, str]:

@@ -14,7 +14,7 @@ from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from core.types import JSONObject, JSONValue
 from service import answers as answer_models
-from service import schemas
+from service import label_schemas, schemas
 from service.answers import Error
 from service.openapi_security import add_security
 from service.scopes import RouteScopes
@@ -108,7 +108,8 @@ def install_openapi(app: FastAPI) -> None:
             )
             _drop_framework_errors(document)
             known = document.setdefault("components", {}).setdefault("schemas", {})
-            known |= _definitions(schemas, "validation") | _definitions(answer_models, "validation")
+            for module in (schemas, label_schemas, answer_models):
+                known |= _definitions(module, "validation")
             app.openapi_schema = document
         if app.state.access.keys.is_closed():
             return add_security(app.openapi_schema, RouteScopes(app.state.settings))

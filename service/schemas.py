@@ -55,6 +55,7 @@ class AbstainRequest(Body):
     min_margin: Probability | None = Field(
         default=None, description="least distance between the two best scores"
     )
+    max_energy: float | None = Field(default=None, description="highest energy of the image")
 
 
 class ClassifyRequest(ImageInputs):
@@ -69,14 +70,26 @@ class ClassifyRequest(ImageInputs):
         default=None, description="prompts with exactly one `{}` each"
     )
     template_set: str | None = Field(
-        default=None, description="name, single, imagenet7 or imagenet80"
+        default=None, description="imagenet7, single, food101, ...: see docs/zero-shot.md"
     )
     mode: Literal["single", "multi"] = Field(
         default="single",
         description="single: one label fits; multi: each label has its own probability",
     )
     top_k: int = Field(default=5, ge=1, description="labels in the answer")
-    abstain: AbstainRequest | None = None
+    abstain: AbstainRequest | None = Field(
+        default=None, description="when to give no label; absent: the fitted rules, {}: none"
+    )
+    ensemble: Literal["embedding", "logit", "max"] = Field(
+        default="embedding", description="how the prompts of a label come together"
+    )
+    crops: int = Field(
+        default=1, ge=1, le=10, description="views of each image: 1, 5 or 10; each costs an image"
+    )
+    alpha: Annotated[float, Field(gt=0.0, lt=1.0)] | None = Field(
+        default=None, description="asks for prediction sets that miss at most this share"
+    )
+    use_head: bool = Field(default=True, description="false: the texts alone, without the examples")
     temperature: Annotated[float, Field(gt=0.0)] | None = Field(
         default=None, description="divides the logits: above 1 makes the scores less sure"
     )
@@ -179,15 +192,6 @@ class DeleteRequest(Body):
 
     ids: list[Identifier] | None = None
     filter: dict[str, JsonValue] | None = None
-
-
-class LabelSetRequest(Body):
-    """A named set of labels with its prompts; the same name again makes the next version."""
-
-    name: Identifier
-    labels: list[str] = Field(min_length=1)
-    templates: list[str] | None = None
-    template_set: str | None = None
 
 
 class ImageInput(Body):

@@ -128,23 +128,19 @@ def add_calibration(
 
 
 def calibration_in_force(
-    store: FittedStore, label_set: LabelSet, encoder_id: str, mode: Mode
-) -> tuple[Calibration | None, str | None]:
-    """Return the calibration of the head in force, or ``None`` and the reason it is not used.
+    store: FittedStore, label_set: LabelSet, encoder_id: str, *, mode: Mode, head: int
+) -> tuple[StoredCalibration | None, str | None]:
+    """Return the calibration of a head (0: the texts alone), or ``None`` and why it is not used.
 
     Raises:
         ArtifactError: its folder is damaged.
     """
     stored = store.calibration(label_set, encoder_id, mode)
-    if stored is None:
-        return None, None
-    head = store.head(label_set, encoder_id)
-    number = 0 if head is None else head.number
-    if stored.head == number:
-        return stored.calibration, None
+    if stored is None or stored.head == head:
+        return stored, None
     return None, (
         f"calibration {stored.number} of {label_set.reference} was fitted with head {stored.head}, "
-        f"and head {number} is in force: the scores are not calibrated; calibrate again"
+        f"and head {head} is in use: the scores are not calibrated; calibrate again"
     )
 
 

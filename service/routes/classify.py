@@ -21,6 +21,8 @@ router = APIRouter(tags=["labels"])
 _EXAMPLE: JSONObject = {
     "model": "0123456789abcdef",
     "label_set": None,
+    "head": None,
+    "warnings": [],
     "took_ms": 11.2,
     "results": [
         {
@@ -29,10 +31,11 @@ _EXAMPLE: JSONObject = {
             "abstained": False,
             "reason": None,
             "labels": [
-                {"label": "cat", "score": 0.93, "cosine": 0.271},
-                {"label": "dog", "score": 0.07, "cosine": 0.213},
+                {"label": "cat", "score": 0.93, "cosine": 0.271, "background": False},
+                {"label": "dog", "score": 0.07, "cosine": 0.213, "background": False},
             ],
             "calibrated": False,
+            "prediction_set": None,
         }
     ],
 }
@@ -42,7 +45,7 @@ _EXAMPLE: JSONObject = {
     "/v1/classify",
     summary="Label images with words of your choice",
     openapi_extra=json_body(ClassifyRequest, form=ClassifyRequest),
-    responses=answers(_EXAMPLE, errors=(400, 404, 413, 415, 422, 429, 503, 504)),
+    responses=answers(_EXAMPLE, errors=(400, 404, 409, 413, 415, 422, 429, 503, 504)),
 )
 async def post_classify(request: Request) -> Response:
     """Score labels for one or more images; a bad image among several harms no other."""

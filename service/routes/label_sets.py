@@ -7,13 +7,17 @@ from starlette.responses import Response
 
 from core.types import JSONObject
 from service.access import engine_of, writable_engine_of
-from service.classification import check_prompts, chosen_templates
 from service.engine import Engine
+from service.image_sources import image_sources
+from service.label_choice import check_prompts, chosen_templates
+from service.label_fitting import learn_calibration, learn_examples
+from service.label_schemas import CalibrateRequest, ExamplesRequest, LabelEntry, LabelSetRequest
 from service.openapi import answers, json_body
 from service.responses import json_response
-from service.schemas import LabelSetRequest
 from service.uploads import read_upload
-from zeroshot.label_sets import LabelSet
+from zeroshot.label_sets import LabelSet, details_object
+from zeroshot.labels import Label, check_label_list
+from zeroshot.prompts import prompt_warnings
 
 router = APIRouter(tags=["labels"])
 
@@ -24,7 +28,60 @@ _EXAMPLE: JSONObject = {
     "template_set": "imagenet7",
     "templates": ["a photo of a {}."],
     "digest": "5f1d...",
+    "details": {"cat": {"aliases": ["kitten"], "prompts": [], "background": False}},
+    "language": None,
 }
+_LEARNED: JSONObject = {
+    "label_set": "pets@1",
+    "model": "0123456789abcdef",
+    "results": [{"status": "ok"}, {"status": "ok"}],
+}
+_HEAD: JSONObject = {
+    "number": 1,
+    "kind": "class_means",
+    "labels": 2,
+    "parameters": {"weight": 0.5},
+    "examples": 20,
+    "shots": [10, 10],
+    "validation": "5-fold",
+    "validation_images": 20,
+    "accuracy": 0.95,
+    "accuracy_text": 0.85,
+    "gain": 0.1,
+    "gain_interval": [0.0, 0.25],
+    "better": 2,
+    "worse": 0,
+    "accuracies": {"text": 0.85, "class_means": 0.95, "tip_adapter": 0.95},
+    "skipped": {"logistic": "scikit-learn is missing: pip install 'sightline[evaluation]'"},
+}
+_CALIBRATION: JSONObject = {
+    "number": 1,
+    "options": {
+        "mode": "single",
+        "keep": 0.95,
+        "target_precision": None,
+        "conformal": "lac",
+        "per_label": False,
+    },
+    "images": 100,
+    "unknown_images": 40,
+    "temperature": {
+        "temperature": 1.7,
+        "images": 100,
+        "nll_before": 0.41,
+        "nll_after": 0.33,
+        "ece_before": 0.09,
+        "ece_after": 0.03,
+        "accuracy": 0.9,
+        "at_bound": False,
+    },
+    "ece_held_out": 0.04,
+    "rules": [{"name": "min_cosine", "threshold": 0.21, "auroc": 0.93, "false_positive_rate": 0.3}],
+    "label_scores": {},
+    "conformal_images": 100,
+    "warnings": [],
+}
+_FIT_ERRORS = (400, 403, 404, 409, 413, 415, 422, 429, 503, 504, 507)
 
 
 @router.post(
@@ -62,10 +119,51 @@ async def get_label_set(request: Request, name: str) -> Response:
     return json_response(_label_set_object(found))
 
 
+@router.post(
+    "/v1/label-sets/{name}/examples",
+    summary="Learn from images with labels",
+    openapi_extra=json_body(ExamplesRequest, form=ExamplesRequest),
+    responses=answers({**_LEARNED, "head": _HEAD}, errors=_FIT_ERRORS),
+)
+async def post_examples(request: Request, name: str) -> Response:
+    """Fit a head on the examples so far and these; it serves where it labels more rightly."""
+    engine = writable_engine_of(request)
+    upload = await read_upload(request, ExamplesRequest, engine.settings)
+    sources = image_sources(upload.fields, upload.images)
+    answer = await engine.workers.run(learn_examples, engine, name, upload.fields, sources)
+    return json_response(answer)
+
+
+@router.post(
+    "/v1/label-sets/{name}/calibrate",
+    summary="Calibrate on images with labels",
+    openapi_extra=json_body(CalibrateRequest, form=CalibrateRequest),
+    responses=answers({**_LEARNED, "head": 1, "calibration": _CALIBRATION}, errors=_FIT_ERRORS),
+)
+async def post_calibrate(request: Request, name: str) -> Response:
+    """Fit temperature, thresholds and prediction sets on the images so far and these."""
+    engine = writable_engine_of(request)
+    upload = await read_upload(request, CalibrateRequest, engine.settings)
+    sources = image_sources(upload.fields, upload.images)
+    answer = await engine.workers.run(learn_calibration, engine, name, upload.fields, sources)
+    return json_response(answer)
+
+
 def _save(engine: Engine, fields: LabelSetRequest) -> JSONObject:
     templates = chosen_templates(fields.templates, fields.template_set)
-    check_prompts(fields.labels, templates, engine.settings)
-    return _label_set_object(engine.label_sets.save(fields.name, fields.labels, templates))
+    if fields.concept is not None:
+        templates = templates.with_concept(fields.concept)
+    labels = check_label_list([_label(item) for item in fields.labels])
+    check_prompts(labels, templates, engine.settings)
+    saved = engine.label_sets.save(fields.name, labels, templates, language=fields.language)
+    warnings = prompt_warnings(engine.encoder, saved.details, saved.templates)
+    return {**_label_set_object(saved), "warnings": list(warnings)}
+
+
+def _label(item: str | LabelEntry) -> Label:
+    if isinstance(item, str):
+        return Label(item)
+    return Label(item.text, tuple(item.aliases), tuple(item.prompts), item.background)
 
 
 def _label_set_object(item: LabelSet) -> JSONObject:
@@ -76,4 +174,6 @@ def _label_set_object(item: LabelSet) -> JSONObject:
         "template_set": item.templates.name,
         "templates": list(item.templates.templates),
         "digest": item.digest,
+        "details": details_object(item.details),
+        "language": item.language,
     }

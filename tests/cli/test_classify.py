@@ -135,7 +135,7 @@ def test_a_stored_label_set_is_found_in_the_gallery(model: Path, tmp_path: Path)
     ("options", "error", "message"),
     [
         ((), UsageError, "no labels"),
-        (("--labels", "cat,"), LabelSetError, "label 1 is empty"),
+        (("--labels", "cat,"), LabelSetError, r"labels\[1\] is empty"),
         (("--labels", "cat,Cat"), LabelSetError, "are the same"),
         (("--labels", "cat", "--templates", "best"), LabelSetError, "known: name, single"),
         (("--labels", "cat", "--label-set", "imagenet"), UsageError, "both given"),

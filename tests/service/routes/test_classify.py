@@ -29,13 +29,14 @@ def test_the_answer_is_the_one_of_the_contract(colours: httpx.Client) -> None:
     """Every field is there, scores sum to one, the label is the best one."""
     answer = post(colours, image=encoded("red"), labels=LABELS).json()
 
-    assert set(answer) == {"model", "label_set", "took_ms", "results"}
+    assert set(answer) == {"model", "label_set", "head", "warnings", "took_ms", "results"}
     assert answer["label_set"] is None
     (result,) = answer["results"]
     assert result["status"] == "ok"
     assert result["label"] == "red"
     assert (result["abstained"], result["reason"], result["calibrated"]) == (False, None, False)
-    assert set(result["labels"][0]) == {"label", "score", "cosine"}
+    assert result["prediction_set"] is None
+    assert set(result["labels"][0]) == {"label", "score", "cosine", "background"}
     assert result["labels"][0]["label"] == "red"
     assert sum(entry["score"] for entry in result["labels"]) == pytest.approx(1.0, abs=1e-5)
 
@@ -150,6 +151,7 @@ def test_label_sets_are_saved_versioned_and_used(empty: httpx.Client) -> None:
     assert first["template_set"] == "single"
     assert (newest["label_set"], newest["results"][0]["label"]) == ("traffic@2", "blue")
     assert (oldest["label_set"], oldest["results"][0]["label"]) == ("traffic@1", "red")
+    assert first.pop("warnings") == []
     assert empty.get("/v1/label-sets/traffic@1").json() == first
     listed = empty.get("/v1/label-sets").json()["label_sets"]
     assert [item["version"] for item in listed if item["name"] == "traffic"] == [2]
