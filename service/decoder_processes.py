@@ -54,6 +54,10 @@ class ChildOptions:
 class _Gone(Exception):  # noqa: N818 - it ends a block, nobody sees it
     """The child has died, is stuck or talks nonsense."""
 
+    def __init__(self, how: str, *, is_dying: bool = False) -> None:
+        super().__init__(how)
+        self.is_dying = is_dying
+
 
 class _Child:
     """One process and the socket to it."""
@@ -90,7 +94,7 @@ class _Child:
         try:
             status = ANSWER.unpack(self._receive(ANSWER.size, until))[0]
         except _Gone as error:
-            raise NotReadyError(f"a decoder process did not start: {self.end()}") from error
+            raise NotReadyError(f"a decoder process did not start: {self.end(error)}") from error
         assert status == READY
 
     def decode(self, data: bytes, min_side: int | None) -> Image.Image:
@@ -110,14 +114,15 @@ class _Child:
             raise _error_of(self._receive(length, until))
         raise _Gone("it sent no answer of ours")
 
-    def end(self) -> str:
+    def end(self, gone: _Gone) -> str:
         """End the process and say how it ended."""
         self._socket.close()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            return _how(self._process.wait(0.1))
+        if gone.is_dying:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                return f"{gone}: {_how(self._process.wait(_STOP_S))}"
         self._process.kill()
         self._process.wait()
-        return f"it was stopped after {self._options.timeout_s:g} s"
+        return f"{gone}: stopped"
 
     def stop(self) -> None:
         """Let an idle process go; it ends when its socket closes."""
@@ -133,7 +138,8 @@ class _Child:
             self._socket.settimeout(max(0.001, until - time.monotonic()))
             self._socket.sendall(data)
         except OSError as error:
-            raise _Gone("it does not listen") from error
+            is_dying = isinstance(error, ConnectionError)
+            raise _Gone("it does not listen", is_dying=is_dying) from error
 
     def _receive(self, size: int, until: float) -> bytes:
         data = bytearray(size)
@@ -143,9 +149,10 @@ class _Child:
                 self._socket.settimeout(max(0.001, until - time.monotonic()))
                 count = self._socket.recv_into(view)
             except OSError as error:
-                raise _Gone("it does not answer") from error
+                is_dying = isinstance(error, ConnectionError)
+                raise _Gone("it does not answer", is_dying=is_dying) from error
             if not count:
-                raise _Gone("it hung up")
+                raise _Gone("it hung up", is_dying=True)
             view = view[count:]
         return bytes(data)
 
@@ -193,10 +200,10 @@ class DecoderProcesses:
             return child.decode(data, min_side)
         except _Gone as gone:
             assert child is not None
-            how, child = child.end(), None
+            how, child = child.end(gone), None
             with self._lock:
                 self.replaced += 1
-            logger.warning("decoder process lost", extra={"reason": f"{gone}: {how}"})
+            logger.warning("decoder process lost", extra={"reason": how})
             raise UndecodableImageError(
                 f"decoding the picture ended its decoder ({how}); save it anew with another program",
                 code=CRASHED,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 import uvicorn
@@ -15,6 +16,7 @@ from starlette.types import ASGIApp
 
 from core.config import from_mapping
 from encoders.encoder import Encoder
+from service.protocol import limited_protocol
 from service.settings import Settings
 from tests.fakes import FakeEncoder, picture_bytes
 
@@ -35,9 +37,13 @@ class _Server(uvicorn.Server):
 
 
 @contextmanager
-def serving(app: ASGIApp) -> Iterator[httpx.Client]:
-    """Serve an app on a free port and yield a client of it."""
-    server = _Server(uvicorn.Config(app, port=0, log_config=None, access_log=False))
+def serving(
+    app: ASGIApp, *, http: type[asyncio.Protocol] | Literal["auto"] = "auto"
+) -> Iterator[httpx.Client]:
+    """Serve an app on a free port and yield a client of it; ``http`` is the protocol's class."""
+    server = _Server(
+        uvicorn.Config(app, port=0, log_config=None, access_log=False, http=http, ws="none")
+    )
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     try:
@@ -45,11 +51,11 @@ def serving(app: ASGIApp) -> Iterator[httpx.Client]:
             assert thread.is_alive(), "the server did not start"
         port = server.servers[0].sockets[0].getsockname()[1]
         address = f"http://127.0.0.1:{port}"
-        with httpx.Client(base_url=address, timeout=20, trust_env=False) as client:
+        with httpx.Client(base_url=address, timeout=60, trust_env=False) as client:
             yield client
     finally:
         server.should_exit = True
-        thread.join(20)
+        thread.join(60)
         assert not thread.is_alive()
 
 
@@ -59,9 +65,11 @@ def running(
 ) -> Iterator[httpx.Client]:
     """Serve a gallery in ``folder`` with changed settings and yield a client of it."""
     from service.app import create_app
+    from service.server import connection_limits
 
     settings = settings_for(folder, **changes)
-    with serving(create_app(settings, encoder=encoder or FakeEncoder())) as client:
+    app = create_app(settings, encoder=encoder or FakeEncoder())
+    with serving(app, http=limited_protocol(connection_limits(settings))) as client:
         yield client
 
 

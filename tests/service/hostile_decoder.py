@@ -1,0 +1,69 @@
+"""A decoder with the bugs of C libraries: what it does is written into the picture.
+
+It runs in the child processes of the tests of ``service.decoder_processes``.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import time
+
+from PIL import Image
+
+from encoders.decoding import DEFAULT_LIMITS, DecodeLimits, decode_image
+
+MARK = b"hostile:"
+
+
+def decode(
+    data: bytes, limits: DecodeLimits = DEFAULT_LIMITS, *, min_side: int | None = None
+) -> Image.Image:
+    """Decode, or do what stands behind the mark in the bytes."""
+    _, found, order = data.partition(MARK)
+    if found:
+        _obey(order.decode())
+    return decode_image(data, limits, min_side=min_side)
+
+
+def hostile_picture(picture: bytes, order: str) -> bytes:
+    """Return a good picture whose decoder obeys ``order``."""
+    return picture + MARK + order.encode()
+
+
+def _obey(order: str) -> None:
+    if order == "segv":
+        os.kill(os.getpid(), signal.SIGSEGV)
+    elif order == "killed":
+        os.kill(os.getpid(), signal.SIGKILL)
+    elif order == "exit":
+        os._exit(3)
+    elif order == "hang":
+        time.sleep(3600)
+    elif order == "spin":
+        while True:
+            pass
+    elif order == "hog":
+        held = [bytes(2**24) for _ in range(1000)]
+        held.clear()
+    elif order == "open":
+        os.open("/etc/hostname", os.O_RDONLY)
+    elif order == "connect":
+        socket.socket().close()
+    elif order == "nonsense":
+        # The socket to the parent is the only open file beside the three standard ones.
+        os.write(max(map(int, _open_files())), b"\x07" * 4096)
+    else:
+        raise AssertionError(order)
+
+
+def _open_files() -> list[str]:
+    found = []
+    for number in range(64):
+        try:
+            os.fstat(number)
+        except OSError:
+            continue
+        found.append(str(number))
+    return found
