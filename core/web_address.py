@@ -59,6 +59,8 @@ def parse_url(url: str) -> WebAddress:
         raise _refused(url, f"the scheme is {parts.scheme!r}, not http or https")
     if "@" in parts.netloc:
         raise _refused(url, "it holds a user name")
+    if "%" in host:
+        raise _refused(url, "its host is written with escapes, or names a network interface")
     if not host:
         raise _refused(url, "it names no host")
     path = quote(parts.path or "/", safe=_KEPT)

@@ -15,7 +15,7 @@ import pytest
 
 from core.errors import FetchError, SightlineError, UsageError
 from core.fetching import Fetcher, FetchRules
-from tests.core.web import body, loopback_rules, serving, status
+from tests.core.web import LOOPBACK, body, loopback_rules, serving, status
 
 
 @pytest.fixture
@@ -124,6 +124,16 @@ def test_redirects_are_followed_and_checked_again(untouched: int) -> None:
         assert failed(fetcher, f"{server}/nowhere") == "fetch_redirects"
 
 
+def test_only_listed_hosts_are_asked(untouched: int) -> None:
+    """Also when a listed one redirects to another."""
+    pages = {"/": body(b"here"), "/away": status(302, Location=f"http://localhost:{untouched}/")}
+    with serving(pages) as server:
+        fetcher = Fetcher(FetchRules(allowed=LOOPBACK, hosts=("127.0.0.1",)))
+        assert fetcher.fetch(f"{server}/") == b"here"
+        assert "'localhost' is not listed" in refused(f"{server}/away", fetcher)
+        assert "not listed" in refused(f"http://localhost:{untouched}/", fetcher)
+
+
 def test_too_many_bytes_are_not_read() -> None:
     """Whether the answer says how many there are or just goes on."""
 
@@ -181,7 +191,7 @@ def test_a_resolver_that_hangs_is_left_behind() -> None:
     [
         (status(404), "fetch_status"),
         (status(204), "fetch_status"),
-        (body(b"xx", Content_Encoding="gzip"), "fetch"),
+        (body(b"xx", Content_Encoding="gzip"), "fetch_encoding"),
         (body(b"short", Content_Length="99"), "fetch"),
         (lambda request: request.wfile.write(b"SSH-2.0-x\r\n"), "fetch"),
     ],

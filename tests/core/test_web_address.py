@@ -35,6 +35,8 @@ def test_an_unusual_port_and_a_numeric_host_are_in_the_header() -> None:
             "http://[::1/",
             "http://a..example/",
             "http://a/" + "x" * 9000,
+            "http://[fe80::1%25lo]/",
+            "http://127%2e0.0.1/",
         ),
     ],
 )
