@@ -33,15 +33,15 @@ def test_each_limit_refuses_with_its_value() -> None:
     for backlog in (by_count, by_cost, by_bytes):
         backlog.admit(cost=0.5, size=60)
 
-    with pytest.raises(BusyError, match="1 requests in flight.* at most 1 "):
+    with pytest.raises(BusyError, match=r"1 requests in flight.* at most 1 "):
         by_count.admit(cost=0, size=0)
     by_cost.admit(cost=0.5, size=60)
     by_cost.admit(cost=0.5, size=60)
     by_cost.admit(cost=0.5, size=60)
-    with pytest.raises(BusyError, match="work of 2.0 images in flight.* at most 2 "):
+    with pytest.raises(BusyError, match=r"work of 2.0 images in flight.* at most 2 "):
         by_cost.admit(cost=0.1, size=0)
     by_bytes.admit(cost=0.5, size=40)
-    with pytest.raises(BusyError, match="100 bytes of requests in flight.* at most 100 "):
+    with pytest.raises(BusyError, match=r"100 bytes of requests in flight.* at most 100 "):
         by_bytes.admit(cost=0, size=1)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import io
-import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -175,13 +174,13 @@ def test_crashes_harm_no_neighbour(processes: DecoderProcesses) -> None:
 
 def test_nothing_is_left_of_a_closed_pool() -> None:
     """No process, no socket; closing twice is fine."""
-    before = len(os.listdir("/proc/self/fd"))
+    before = len(list(Path("/proc/self/fd").iterdir()))
     pool = DecoderProcesses(2, ChildOptions(LIMITS))
     pool.close()
     pool.close()
     gc.collect()
 
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
 def test_a_child_that_cannot_start_is_said_at_once() -> None:
@@ -213,7 +212,7 @@ def test_a_service_survives_its_decoders(tmp_path: Path, monkeypatch: pytest.Mon
     outcomes = [entry["status"] for entry in mixed.json()["results"]]
     assert outcomes == ["ok", "error", "ok"]
     assert mixed.json()["results"][1]["error"]["code"] == CRASHED
-    assert [entry["status"] for entry in added.json()["results"]][0] == "error"
+    assert added.json()["results"][0]["status"] == "error"
     assert found.json()["hits"][0]["id"] == "blue"
     assert (thumbnail.status_code, ready.status_code) == (200, 200)
 

@@ -19,7 +19,6 @@ from service.admission import Admission
 from service.backlog import Backlog, BacklogLimits
 from service.errors import install_error_handlers
 from service.metrics import Metrics
-from service.middleware import RequestContext
 from service.request_scope import CURRENT_SCOPE, RequestScope
 from service.responses import json_response
 from tests.fakes import FakeEncoder, picture_bytes
@@ -89,7 +88,8 @@ class Waiting:
     [
         b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
         b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 3\r\n\r\nabc",
-        b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+        b"3\r\nabc\r\n0\r\n\r\n",
     ],
     ids=["no body", "length", "chunked"],
 )
@@ -220,7 +220,8 @@ def search_request(colour: str) -> bytes:
         + b"\r\n--x--\r\n"
     )
     head = (
-        "POST /v1/search HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: multipart/form-data; boundary=x\r\n"
+        "POST /v1/search HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+        "Content-Type: multipart/form-data; boundary=x\r\n"
         f"Content-Length: {len(body)}\r\n\r\n"
     )
     return head.encode() + body
@@ -228,7 +229,7 @@ def search_request(colour: str) -> bytes:
 
 @pytest.mark.slow
 def test_what_waits_for_the_model_is_dropped_when_its_client_leaves(tmp_path: Path) -> None:
-    """While the model is busy, an image whose client left leaves the queue and is never embedded."""
+    """While the model is busy, an image without its client leaves the queue, never embedded."""
     encoder = Gated()
     with running(tmp_path, encoder=encoder, max_batch_images=1, image_cache_entries=0) as client:
         with connected(client) as first:
@@ -269,11 +270,10 @@ def test_a_write_that_has_begun_is_finished_without_its_client(tmp_path: Path) -
 
 def test_a_connection_that_was_answered_408_is_closed() -> None:
     """Nothing of the late body is taken for another request."""
-    with serving(reading_app(Backlog(BacklogLimits()), body_timeout_s=0.2)) as client:
-        with connected(client) as connection:
-            connection.sendall(
-                b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 99\r\n\r\nGET"
-            )
-            answer = read_all(connection)
+    app = reading_app(Backlog(BacklogLimits()), body_timeout_s=0.2)
+    request = b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 99\r\n\r\nGET"
+    with serving(app) as client, connected(client) as connection:
+        connection.sendall(request)
+        answer = read_all(connection)
 
     assert answer.count(b"HTTP/1.1") == 1
