@@ -21,6 +21,7 @@ from index.index_plan import TRUSTED, IndexPlan
 from index.row_table import RowTable
 from index.scoring import exact_scores, half_error, score_error
 from index.segment_file import Segment, open_segment
+from index.shared_scan import SharedScan
 from index.tombstones import Tombstones
 from index.vector_index import Candidates, Effort
 
@@ -37,6 +38,8 @@ _OVERFETCHED = 1024
 """Up to so many deleted rows are skipped in the answer; more are hidden from FAISS by a bitmap."""
 _LEAST_SHARE = 0.25
 """Without lists to visit more of, an approximate index is not asked below this allowed share."""
+_LEAST_PRODUCT = 5
+"""From so many queries on, one product in float32 takes less than as many scans in float16."""
 
 
 class BaseSegment:
@@ -49,6 +52,7 @@ class BaseSegment:
         self._dim = segment.vectors_ND.shape[1]
         self._rows = RowTable()
         self._rows.append(segment.row_ids_N)
+        self._shared = SharedScan(self._scan_all)
 
     @classmethod
     def open(cls, path: Path, *, dim: int) -> Self:
@@ -130,26 +134,45 @@ class BaseSegment:
         self, query_D: FloatArray, fetch: int, chosen: _Selector, *, halves: bool
     ) -> tuple[FloatArray, IdArray]:
         """Compare with every selected row, in float32 or in float16."""
+        if chosen.faiss is None:
+            return self._shared.search(np.ascontiguousarray(query_D, np.float32), fetch)
         query_QD = np.ascontiguousarray(query_D[np.newaxis], np.float32)
-        if halves:
-            scores_QK, positions_QK = self._segment.index.search(
-                query_QD, fetch, params=_faiss.SearchParameters(sel=chosen.faiss)
-            )
-            return scores_QK[0], positions_QK[0]
-        scores_K = np.empty(fetch, np.float32)
-        positions_K = np.empty(fetch, np.int64)
+        scan = self._scan_halves if halves else self._scan_floats
+        scores_QK, positions_QK = scan(query_QD, fetch, chosen)
+        return scores_QK[0], positions_QK[0]
+
+    def _scan_all(self, queries_QD: FloatArray, fetch: int) -> tuple[FloatArray, IdArray]:
+        """Compare with every row: float16 is read faster, float32 is multiplied faster."""
+        faiss.omp_set_num_threads(1)
+        if self.plan.kind == "flat-fp16" and len(queries_QD) < _LEAST_PRODUCT:
+            return self._scan_halves(queries_QD, fetch, _Selector())
+        return self._scan_floats(queries_QD, fetch, _Selector())
+
+    def _scan_halves(
+        self, queries_QD: FloatArray, fetch: int, chosen: _Selector
+    ) -> tuple[FloatArray, IdArray]:
+        found: tuple[FloatArray, IdArray] = self._segment.index.search(
+            queries_QD, fetch, params=_faiss.SearchParameters(sel=chosen.faiss)
+        )
+        return found
+
+    def _scan_floats(
+        self, queries_QD: FloatArray, fetch: int, chosen: _Selector
+    ) -> tuple[FloatArray, IdArray]:
+        scores_QK = np.empty((len(queries_QD), fetch), np.float32)
+        positions_QK = np.empty((len(queries_QD), fetch), np.int64)
         _faiss.knn_inner_product(
-            _faiss.swig_ptr(query_QD),
+            _faiss.swig_ptr(queries_QD),
             _faiss.swig_ptr(self._segment.vectors_ND),
             self._dim,
-            1,
+            len(queries_QD),
             len(self),
             fetch,
-            _faiss.swig_ptr(scores_K),
-            _faiss.swig_ptr(positions_K),
+            _faiss.swig_ptr(scores_QK),
+            _faiss.swig_ptr(positions_QK),
             chosen.faiss,
         )
-        return scores_K, positions_K
+        return scores_QK, positions_QK
 
     def _pool(
         self,

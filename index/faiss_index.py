@@ -20,6 +20,7 @@ from core.types import FloatArray, IdArray
 from index.locks import ReadWriteLock
 from index.row_table import RowTable
 from index.scoring import exact_scores, score_error
+from index.shared_scan import SharedScan
 from index.vector_index import Candidates, Capabilities, Effort
 
 # The stubs that FAISS ships lack what its Python layer adds: search parameters, id maps, views.
@@ -47,6 +48,7 @@ class FaissIndex:
         self._rows = RowTable()
         self._flat: Any = None
         self._named: Any = None
+        self._shared = SharedScan(self._scan)
         self._clear()
 
     @property
@@ -162,16 +164,26 @@ class FaissIndex:
         if fetch >= total:
             positions_N = np.arange(total) if positions_N is None else positions_N
             return [self._scored(query_D, positions_N, -np.inf, unknown) for query_D in queries_QD]
-        scores_QK, positions_QK = self._flat.search(
-            np.ascontiguousarray(queries_QD, np.float32),
-            fetch,
-            params=self._parameters(positions_N),
-        )
+        queries_QD = np.ascontiguousarray(queries_QD, np.float32)
+        if positions_N is None and len(queries_QD) == 1:
+            # The rows stay as they are: whoever shares the scan holds the lock for reading too.
+            scores_K, found_K = self._shared.search(queries_QD[0], fetch)
+            scores_QK, positions_QK = scores_K[np.newaxis], found_K[np.newaxis]
+        else:
+            scores_QK, positions_QK = self._flat.search(
+                queries_QD, fetch, params=self._parameters(positions_N)
+            )
         error = score_error(self._dim)
         return [
             self._scored(query_D, found_K, float(scores_K.min()) + error, unknown)
             for query_D, found_K, scores_K in zip(queries_QD, positions_QK, scores_QK, strict=True)
         ]
+
+    def _scan(self, queries_QD: FloatArray, fetch: int) -> tuple[FloatArray, IdArray]:
+        """Compare with every row."""
+        faiss.omp_set_num_threads(1)
+        found: tuple[FloatArray, IdArray] = self._flat.search(queries_QD, fetch)
+        return found
 
     def _parameters(self, positions_N: IdArray | None) -> object:
         if positions_N is None or len(positions_N) == self._flat.ntotal:
