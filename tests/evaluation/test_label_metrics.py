@@ -11,7 +11,9 @@ import pytest
 from core.errors import UsageError
 from evaluation.label_metrics import (
     accuracy,
+    averages,
     confusion_matrix,
+    matthews_correlation,
     mean_per_class_recall,
     per_class,
     true_label_ranks,
@@ -135,3 +137,33 @@ def test_shapes_and_classes_that_do_not_fit_are_refused() -> None:
         confusion_matrix(np.array([0]), np.array([0, 1]), classes=2)
     with pytest.raises(UsageError, match="prediction is outside of 0 to 1"):
         confusion_matrix(np.array([0]), np.array([2]), classes=2)
+
+
+def test_averages_and_correlation_are_those_of_scikit_learn() -> None:
+    """Macro, weighted and micro; a class that is predicted only, and one that never occurs."""
+    from sklearn.metrics import matthews_corrcoef, precision_recall_fscore_support
+
+    generator = np.random.default_rng(3)
+    truth_N, predicted_N = generator.integers(0, 4, 80), generator.integers(0, 5, 80)
+    found_CC = confusion_matrix(truth_N, predicted_N, classes=6)
+    found = averages(found_CC)
+
+    for kind in ("macro", "weighted"):
+        theirs = precision_recall_fscore_support(
+            truth_N, predicted_N, average=kind, zero_division=0
+        )
+        ours = [getattr(found, f"{kind}_{name}") for name in ("precision", "recall", "f1")]
+        assert ours == pytest.approx(list(theirs[:3]))
+    assert found.micro_f1 == pytest.approx(np.mean(truth_N == predicted_N))
+    assert matthews_correlation(found_CC) == pytest.approx(matthews_corrcoef(truth_N, predicted_N))
+
+
+def test_a_classifier_that_always_says_the_same_has_no_correlation() -> None:
+    """0 / 0 is NaN, not 0."""
+    assert np.isnan(matthews_correlation(np.array([[3, 0], [2, 0]])))
+
+
+def test_averages_of_no_images_are_refused() -> None:
+    """There is nothing to weigh."""
+    with pytest.raises(UsageError, match="no image"):
+        averages(np.zeros((2, 2), np.int64))
