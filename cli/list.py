@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from cli.any_gallery import url_option
 from cli.output import note, print_json, print_table, size_text
+from core.errors import UsageError
 
 if TYPE_CHECKING:
     from core.types import JSONObject
@@ -18,46 +21,101 @@ _SPANS = (("y", 365 * 86400), ("d", 86400), ("h", 3600), ("min", 60))
 
 
 @click.command(name="list")
-@click.argument("home", type=click.Path(path_type=Path), default=".")
+@click.argument("home", type=click.Path(path_type=Path), required=False)
 @click.option("--check", is_flag=True, help="Read every vector and count the damaged ones.")
+@url_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(*, home: Path, check: bool, as_json: bool) -> int:
+def command(*, home: Path | None, check: bool, url: str | None, as_json: bool) -> int:
     """List the galleries in a folder (by default the current one), one in each sub-folder.
 
-    No model is loaded, and servers may go on. Exit code 1: a gallery cannot be read, or --check
-    found damage.
+    No model is loaded, and servers may go on. With --url, the one gallery of a server; it does not
+    tell its size and age. Exit code 1: a gallery cannot be read, or --check found damage.
 
     \b
     Examples:
       sightline list
       sightline list ~/galleries --check
       sightline list --json
+      sightline list --url http://photos.example:8000
     """
-    from index.overview import UnreadableGallery, list_galleries
-
-    found = list_galleries(home, check=check)
-    bad = [one for one in found if isinstance(one, UnreadableGallery)]
-    good = [one for one in found if not isinstance(one, UnreadableGallery)]
+    if url is not None and (home is not None or check):
+        other = "--check" if check else str(home)
+        raise UsageError(f"{other} has no meaning with --url, which names one server's gallery")
+    good, bad = _in_folder(home or Path(), check=check) if url is None else ([_served(url)], [])
     if as_json:
         print_json({"galleries": [*map(_as_object, good), *map(_bad_object, bad)]})
     elif good:
         _show(good, check=check)
-    if not found:
-        note(f"no gallery in {home}")
+    if not good and not bad:
+        note(f"no gallery in {home or Path()}")
     for one in bad:
         note(f"{one.name}: {one.reason}")
     return 1 if bad or any(one.damaged for one in good) else 0
 
 
-def _show(galleries: list[GalleryOverview], *, check: bool) -> None:
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    """One gallery; what a server does not tell is ``None``."""
+
+    name: str
+    where: str
+    items: int
+    encoder_id: str
+    model: str | None
+    index: str
+    bytes: int | None = None
+    created_ms: int | None = None
+    changed_ms: int | None = None
+    damaged: int | None = None
+
+
+def _in_folder(home: Path, *, check: bool) -> tuple[list[_Listed], list[UnreadableGallery]]:
+    from index.overview import UnreadableGallery, list_galleries
+
+    found = list_galleries(home, check=check)
+    bad = [one for one in found if isinstance(one, UnreadableGallery)]
+    return [_listed(one) for one in found if not isinstance(one, UnreadableGallery)], bad
+
+
+def _listed(gallery: GalleryOverview) -> _Listed:
+    return _Listed(
+        name=gallery.name,
+        where=str(gallery.folder),
+        items=gallery.items,
+        encoder_id=gallery.encoder_id,
+        model=gallery.model,
+        index=gallery.plan,
+        bytes=gallery.disk.total,
+        created_ms=gallery.created_ms,
+        changed_ms=gallery.changed_ms,
+        damaged=gallery.damaged,
+    )
+
+
+def _served(url: str) -> _Listed:
+    from cli.served_gallery import ServedGallery
+
+    served = ServedGallery(url)
+    found = served.overview()
+    return _Listed(
+        name=served.where,
+        where=served.where,
+        items=found.count,
+        encoder_id=found.encoder_id,
+        model=found.model,
+        index=found.index,
+    )
+
+
+def _show(galleries: list[_Listed], *, check: bool) -> None:
     header = ["name", "items", "model", "index", "size", "changed", "age"]
     rows = [
         [
             one.name,
             str(one.items),
             _model(one),
-            one.plan,
-            size_text(one.disk.total),
+            one.index,
+            "-" if one.bytes is None else size_text(one.bytes),
             _ago(one.changed_ms),
             _ago(one.created_ms),
             *([str(one.damaged)] if check else []),
@@ -67,7 +125,7 @@ def _show(galleries: list[GalleryOverview], *, check: bool) -> None:
     print_table([*header, *(["damaged"] if check else [])], rows)
 
 
-def _model(gallery: GalleryOverview) -> str:
+def _model(gallery: _Listed) -> str:
     if gallery.model is None:
         return "starter"
     return Path(gallery.model).name if gallery.model.startswith("/") else gallery.model
@@ -84,15 +142,15 @@ def _ago(moment_ms: int | None) -> str:
     return f"{int(seconds)} s"
 
 
-def _as_object(gallery: GalleryOverview) -> JSONObject:
+def _as_object(gallery: _Listed) -> JSONObject:
     return {
         "name": gallery.name,
-        "folder": str(gallery.folder),
+        "folder": gallery.where,
         "items": gallery.items,
         "encoder_id": gallery.encoder_id,
         "model": gallery.model,
-        "index": gallery.plan,
-        "bytes": gallery.disk.total,
+        "index": gallery.index,
+        "bytes": gallery.bytes,
         "created_ms": gallery.created_ms,
         "changed_ms": gallery.changed_ms,
         "damaged": gallery.damaged,

@@ -9,6 +9,7 @@ from cli.any_gallery import Added, Deleted, Found, SearchRequest
 from cli.settings import api_key
 from core.errors import NotFoundError
 from core.types import JSONObject
+from sightline.answers import Gallery
 from sightline.call import check_address
 from sightline.client import Client
 from sightline.retries import RetryRule
@@ -86,6 +87,15 @@ class ServedGallery:
         with self._open(_PATIENT) as client:
             summary = add_to_server(client, request)
             report(Added(summary, model, client.gallery().count))
+
+    def overview(self) -> Gallery:
+        """Return what the server holds.
+
+        Raises:
+            SightlineError: the server cannot be reached.
+        """
+        with self._open(_QUESTION) as client:
+            return client.gallery()
 
     def _open(self, retries: RetryRule) -> Client:
         return Client(self._url, api_key=api_key(), retries=retries)

@@ -10,13 +10,12 @@ from core.errors import UsageError
 def refuse_url(command: click.Command, name: str) -> click.Command:
     """Return the command with a hidden ``--url`` that says why it has none.
 
-    Commands that work against a server, and the sub-commands of groups, keep their own.
+    Commands that work against a server keep their own. A group that imports its sub-commands
+    when they are run calls this for each of them.
     """
     if isinstance(command, click.Group):
-        for sub_name in command.list_commands(click.Context(command)):
-            sub_command = command.get_command(click.Context(command), sub_name)
-            if sub_command is not None:
-                refuse_url(sub_command, f"{name} {sub_name}")
+        for sub_name, sub_command in command.commands.items():
+            refuse_url(sub_command, f"{name} {sub_name}")
         return command
     if all(parameter.name != "url" for parameter in command.params):
         command.params.append(_refusing_option(name))

@@ -5,10 +5,13 @@ from __future__ import annotations
 import httpx
 
 from core.errors import (
+    AccessError,
+    AuthenticationError,
     BusyError,
     ConflictError,
     DeadlineError,
     EncoderError,
+    FetchError,
     ImageError,
     ImageTooLargeError,
     NotFoundError,
@@ -28,6 +31,8 @@ REQUEST_ID = "X-Request-ID"
 
 _STATUSES: dict[int, type[SightlineError]] = {
     400: UsageError,
+    401: AuthenticationError,
+    403: AccessError,
     404: NotFoundError,
     405: UsageError,
     409: ConflictError,
@@ -66,7 +71,9 @@ def refused(response: httpx.Response) -> Failure:
     asked_s = read_retry_after(response.headers.get("Retry-After"))
     if response.status_code in _NOT_BEGUN:
         return Failure(error, Outcome.UNPROCESSED, asked_s)
-    if response.status_code in _PERHAPS_DONE or error.code == _IN_USE:
+    # A 502 of the service itself is about an address that the request named.
+    is_gateway = response.status_code in _PERHAPS_DONE and not isinstance(error, FetchError)
+    if is_gateway or error.code == _IN_USE:
         return Failure(error, Outcome.UNKNOWN, asked_s)
     return Failure(error, Outcome.FINAL)
 

@@ -89,6 +89,7 @@ def test_the_request_id_of_the_answer_is_kept() -> None:
         (429, "busy", Outcome.UNPROCESSED),
         (503, "not_ready", Outcome.UNKNOWN),
         (502, "http", Outcome.UNKNOWN),
+        (502, "fetch", Outcome.FINAL),
         (504, "deadline", Outcome.FINAL),
         (409, "conflict", Outcome.FINAL),
         (409, "idempotency_key_in_use", Outcome.UNKNOWN),
