@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -107,10 +108,10 @@ def test_a_full_queue_is_said_and_what_waits_is_answered(
 ) -> None:
     """With one image running and two waiting the fourth gets 429; the three get their labels."""
 
-    def ask(client: httpx.Client) -> httpx.Response:
-        return client.post(
-            "/v1/classify", files={"image": picture_bytes("red")}, data={"labels": LABELS}
-        )
+    def ask(client: httpx.Client, shade: int) -> httpx.Response:
+        # Equal images would share one computation.
+        picture = picture_bytes((200 + shade, 20, 20))
+        return client.post("/v1/classify", files={"image": picture}, data={"labels": LABELS})
 
     limits = {"max_queued_images": 2, "max_batch_images": 1, "retry_after_s": 2}
     with (
@@ -118,12 +119,13 @@ def test_a_full_queue_is_said_and_what_waits_is_answered(
         ThreadPoolExecutor(3) as clients,
     ):
         gated.gate.clear()
-        running_one = clients.submit(ask, client)
+        running_one = clients.submit(ask, client, 0)
         assert gated.entered.wait(10)
-        waiting = [clients.submit(ask, client) for _ in range(2)]
+        waiting = [clients.submit(ask, client, shade) for shade in (1, 2)]
+        deadline = time.monotonic() + 60
         while "sightline_queued_images 2.0" not in client.get("/metrics").text:
-            pass
-        refused = ask(client)
+            assert time.monotonic() < deadline
+        refused = ask(client, 3)
         gated.gate.set()
         answers = [future.result(20) for future in (running_one, *waiting)]
 
