@@ -123,13 +123,17 @@ def check_id(id: str) -> str:
     An id is data and never becomes a path.
 
     Raises:
-        UsageError: the id is empty, too long, not NFC, or holds control or bidirectional marks.
+        UsageError: the id is empty, too long, not NFC, a step in a path, or holds control or
+            bidirectional marks.
     """
     encoded = encode_text(id, what="an item id")
     if not id or len(encoded) > MOST_ID_BYTES:
         raise _id_error(f"{id[:40]!r} has {len(encoded)} bytes of UTF-8; 1 to {MOST_ID_BYTES} fit")
     if not unicodedata.is_normalized("NFC", id):
         raise _id_error(f"{id!r} is not in Unicode form NFC; normalise it before adding")
+    if id in {".", ".."}:
+        # Clients resolve these steps even when they are escaped: no request could name the item.
+        raise _id_error(f"{id!r} is a step in a path, which no address can hold; choose another")
     refused = next((char for char in id if _is_control(char)), None)
     if refused is not None:
         raise _id_error(f"{id!r} holds the control character U+{ord(refused):04X}; remove it")
