@@ -189,6 +189,20 @@ class ReadyAnswer(Answer):
     took_ms: Milliseconds
 
 
+class SessionAnswer(Answer):
+    """A session has begun; nulls where the service asks for no key."""
+
+    name: str | None = Field(description="of the key")
+    scope: str | None
+    seconds: Count = Field(description="how long it lasts")
+
+
+class EndedSession(Answer):
+    """No session any more."""
+
+    seconds: Count
+
+
 class AliveAnswer(Answer):
     """The process is alive."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import ConfigDict, Field, StringConstraints
 
 from service.schemas import Body, Identifier, ImageInputs
 
@@ -23,6 +23,12 @@ class LabelEntry(Body):
 class LabelSetRequest(Body):
     """A named set of labels with its prompts; the same name again makes the next version."""
 
+    model_config = ConfigDict(
+        extra="forbid",
+        allow_inf_nan=False,
+        json_schema_extra={"examples": [{"name": "pets", "labels": ["cat", "dog"]}]},
+    )
+
     name: Identifier
     labels: list[str | LabelEntry] = Field(min_length=1, description="texts, or more of each")
     templates: list[str] | None = None
@@ -38,6 +44,12 @@ class LabelSetRequest(Body):
 class ExamplesRequest(ImageInputs):
     """Images with their labels, to learn from; what was sent before counts too."""
 
+    model_config = ConfigDict(
+        extra="forbid",
+        allow_inf_nan=False,
+        json_schema_extra={"examples": [{"image_id": ["a17", "b4"], "labels": ["cat", "dog"]}]},
+    )
+
     form_lists = frozenset({"labels"})
     form_json = frozenset({"labels", "image_id"})
 
@@ -50,6 +62,12 @@ class ExamplesRequest(ImageInputs):
 
 class CalibrateRequest(ImageInputs):
     """Images with their labels, to calibrate on; what was sent before counts too."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        allow_inf_nan=False,
+        json_schema_extra={"examples": [{"image_id": ["a17", "b4"], "labels": ["cat", None]}]},
+    )
 
     form_lists = frozenset({"labels"})
     form_json = frozenset({"labels", "image_id"})

@@ -8,17 +8,18 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
-from fastapi.routing import APIRoute
+from fastapi.routing import APIRoute, iter_route_contexts
 from pydantic import BaseModel
-from pydantic.json_schema import JsonSchemaMode, models_json_schema
+from pydantic.json_schema import models_json_schema
 
 from core.types import JSONObject, JSONValue
 from service import answers as answer_models
-from service import label_schemas, schemas
+from service import label_answers, label_schemas, schemas
 from service.answers import Error
 from service.openapi_security import add_security
 from service.scopes import RouteScopes
 
+_MODULES = (schemas, label_schemas, answer_models, label_answers)
 _REFERENCE = "#/components/schemas/{model}"
 _FRAMEWORK_SCHEMAS = ("HTTPValidationError", "ValidationError")
 _RETRY_AFTER = {"schema": {"type": "integer", "minimum": 0}, "description": "seconds to wait"}
@@ -107,9 +108,8 @@ def install_openapi(app: FastAPI) -> None:
                 routes=app.routes,
             )
             _drop_framework_errors(document)
-            known = document.setdefault("components", {}).setdefault("schemas", {})
-            for module in (schemas, label_schemas, answer_models):
-                known |= _definitions(module, "validation")
+            _restore_examples(document, app)
+            _add_schemas(document)
             app.openapi_schema = document
         if app.state.access.keys.is_closed():
             return add_security(app.openapi_schema, RouteScopes(app.state.settings))
@@ -119,11 +119,33 @@ def install_openapi(app: FastAPI) -> None:
     app.openapi = openapi  # type: ignore[method-assign]
 
 
-def _definitions(module: ModuleType, mode: JsonSchemaMode) -> dict[str, Any]:
-    models = [value for value in vars(module).values() if _is_model_of(module, value)]
-    _, found = models_json_schema([(model, mode) for model in models], ref_template=_REFERENCE)
-    definitions: dict[str, Any] = found["$defs"]
-    return definitions
+def _add_schemas(document: dict[str, Any]) -> None:
+    """Add the schemas that the document refers to, and those that they refer to."""
+    models = [
+        model
+        for module in _MODULES
+        for model in vars(module).values()
+        if _is_model_of(module, model)
+    ]
+    _, found = models_json_schema(
+        [(model, "validation") for model in models], ref_template=_REFERENCE
+    )
+    known = document.setdefault("components", {}).setdefault("schemas", {})
+    missing = set(_references(document)) - known.keys()
+    while missing:
+        known |= {name: found["$defs"][name] for name in missing}
+        missing = set(_references(known)) - known.keys()
+
+
+def _references(value: object) -> Iterator[str]:
+    """Yield the names of the schemas that are referred to anywhere inside."""
+    if isinstance(value, dict):
+        if isinstance(target := value.get("$ref"), str):
+            yield target.rsplit("/", 1)[-1]
+        value = list(value.values())
+    if isinstance(value, list):
+        for inner in value:
+            yield from _references(inner)
 
 
 def _is_model_of(module: ModuleType, value: object) -> bool:
@@ -140,6 +162,20 @@ def _drop_framework_errors(document: dict[str, Any]) -> None:
             operation["responses"]["422"] = _refusal(422)
     for name in _FRAMEWORK_SCHEMAS:
         document.get("components", {}).get("schemas", {}).pop(name, None)
+
+
+def _restore_examples(document: dict[str, Any], app: FastAPI) -> None:
+    """Put the examples of answers back as they are: FastAPI leaves out what is null."""
+    for context in iter_route_contexts(app.routes):
+        route = context.original_route
+        if not isinstance(route, APIRoute) or not route.include_in_schema:
+            continue
+        for method in route.methods or ():
+            described = document["paths"][route.path_format][method.lower()]["responses"]
+            for status, answer in route.responses.items():
+                for kind, content in answer.get("content", {}).items():
+                    if "example" in content:
+                        described[str(status)]["content"][kind]["example"] = content["example"]
 
 
 def _operations(document: dict[str, Any]) -> Iterator[dict[str, Any]]:

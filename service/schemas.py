@@ -167,6 +167,16 @@ class NewItem(ItemFields):
 class AddRequest(Body):
     """Images to add, each with what is known of it."""
 
+    model_config = ConfigDict(
+        extra="forbid",
+        allow_inf_nan=False,
+        json_schema_extra={
+            "examples": [
+                {"items": [{"image": "iVBORw0KGgo=", "id": "a17", "caption": "a red car"}]},
+            ]
+        },
+    )
+
     items: list[NewItem] = Field(min_length=1)
 
 
@@ -183,12 +193,24 @@ class AddForm(Body):
 class ItemChange(Body):
     """New values of an item; an absent field stays as it is."""
 
+    model_config = ConfigDict(
+        extra="forbid",
+        allow_inf_nan=False,
+        json_schema_extra={"examples": [{"caption": "a red car", "metadata": {"source": "shop"}}]},
+    )
+
     caption: str | None = None
     metadata: dict[str, JsonValue] | None = None
 
 
 class DeleteRequest(Body):
     """Items to delete: by id, or all that fit a filter."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        allow_inf_nan=False,
+        json_schema_extra={"examples": [{"ids": ["a17"]}, {"filter": {"source": "shop"}}]},
+    )
 
     ids: list[Identifier] | None = None
     filter: dict[str, JsonValue] | None = None

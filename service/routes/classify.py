@@ -11,6 +11,7 @@ from core.types import JSONObject
 from service.access import engine_of
 from service.classification import classify
 from service.image_sources import image_sources
+from service.label_answers import ClassifyAnswer
 from service.openapi import answers, json_body
 from service.responses import json_response
 from service.schemas import ClassifyRequest
@@ -45,7 +46,7 @@ _EXAMPLE: JSONObject = {
     "/v1/classify",
     summary="Label images with words of your choice",
     openapi_extra=json_body(ClassifyRequest, form=ClassifyRequest),
-    responses=answers(_EXAMPLE, errors=(400, 404, 409, 413, 415, 422, 429, 503, 504)),
+    responses=answers(_EXAMPLE, errors=(404, 409, 415, 422), model=ClassifyAnswer),
 )
 async def post_classify(request: Request) -> Response:
     """Score labels for one or more images; a bad image among several harms no other."""

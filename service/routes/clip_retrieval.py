@@ -97,6 +97,7 @@ async def get_config(request: Request) -> Response:
 @router.get(
     "/metrics-summary",
     summary="Mean time of each stage, as clip-retrieval",
+    response_class=PlainTextResponse,
     responses={200: succeeds({"text/plain": {"schema": {"type": "string"}}}), **refusals(())},
 )
 async def get_metrics_summary(request: Request) -> Response:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from fastapi import APIRouter, Request
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 
 from core.errors import NotReadyError
 from core.types import JSONObject
@@ -63,6 +63,7 @@ async def get_readyz(request: Request) -> Response:
 @router.get(
     "/metrics",
     summary="Prometheus metrics",
+    response_class=PlainTextResponse,
     responses={
         200: succeeds({"text/plain": {"schema": {"type": "string"}}}),
         **refusals(()),

@@ -35,7 +35,12 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
 }
 
 
-@router.get("/v1/items/{item_id}/image", summary="The image", responses=_RESPONSES)
+@router.get(
+    "/v1/items/{item_id}/image",
+    summary="The image",
+    response_class=Response,
+    responses=_RESPONSES,
+)
 async def get_image(request: Request, item_id: str) -> Response:
     """Return the bytes as they were added."""
     engine = engine_of(request)
@@ -44,7 +49,12 @@ async def get_image(request: Request, item_id: str) -> Response:
     )
 
 
-@router.get("/v1/items/{item_id}/thumbnail", summary="A small version", responses=_RESPONSES)
+@router.get(
+    "/v1/items/{item_id}/thumbnail",
+    summary="A small version",
+    response_class=Response,
+    responses=_RESPONSES,
+)
 async def get_thumbnail(request: Request, item_id: str) -> Response:
     """Return a small, newly encoded picture for lists."""
     engine = engine_of(request)

@@ -68,6 +68,7 @@ async def post_predict(request: Request) -> Response:
 @router.get(
     "/ping",
     summary="Is the process alive? As immich's machine learning",
+    response_class=PlainTextResponse,
     responses={
         200: succeeds({"text/plain": {"schema": {"type": "string"}, "example": "pong"}}),
         **refusals(()),

@@ -9,13 +9,20 @@ from core.types import JSONObject
 from service.access import engine_of, writable_engine_of
 from service.engine import Engine
 from service.image_sources import image_sources
+from service.label_answers import (
+    CalibrateAnswer,
+    ExamplesAnswer,
+    LabelSetAnswer,
+    LabelSetsAnswer,
+    SavedLabelSetAnswer,
+)
 from service.label_choice import check_prompts, chosen_templates
 from service.label_fitting import learn_calibration, learn_examples
 from service.label_schemas import CalibrateRequest, ExamplesRequest, LabelEntry, LabelSetRequest
 from service.openapi import answers, json_body
 from service.responses import json_response
 from service.uploads import read_upload
-from zeroshot.label_sets import LabelSet, details_object
+from zeroshot.label_sets import label_set_object
 from zeroshot.labels import Label, check_label_list
 from zeroshot.prompts import prompt_warnings
 
@@ -81,14 +88,16 @@ _CALIBRATION: JSONObject = {
     "conformal_images": 100,
     "warnings": [],
 }
-_FIT_ERRORS = (400, 403, 404, 409, 413, 415, 422, 429, 503, 504, 507)
+_FIT_ERRORS = (404, 409, 415, 422, 507)
 
 
 @router.post(
     "/v1/label-sets",
     summary="Save a label set",
     openapi_extra=json_body(LabelSetRequest),
-    responses=answers(_EXAMPLE, errors=(400, 403, 413, 415, 422, 429, 503, 504, 507)),
+    responses=answers(
+        {**_EXAMPLE, "warnings": []}, errors=(415, 422, 507), model=SavedLabelSetAnswer
+    ),
 )
 async def post_label_set(request: Request) -> Response:
     """Save labels and prompts; what is saved never changes, saving again makes a new version."""
@@ -98,32 +107,34 @@ async def post_label_set(request: Request) -> Response:
 
 
 @router.get(
-    "/v1/label-sets", summary="List label sets", responses=answers({"label_sets": [_EXAMPLE]})
+    "/v1/label-sets",
+    summary="List label sets",
+    responses=answers({"label_sets": [_EXAMPLE]}, model=LabelSetsAnswer),
 )
 async def get_label_sets(request: Request) -> Response:
     """Return the newest version of every label set."""
     engine = engine_of(request)
     found = await engine.workers.run(engine.label_sets.list)
-    return json_response({"label_sets": [_label_set_object(item) for item in found]})
+    return json_response({"label_sets": [label_set_object(item) for item in found]})
 
 
 @router.get(
     "/v1/label-sets/{name}",
     summary="One label set",
-    responses=answers(_EXAMPLE, errors=(400, 404)),
+    responses=answers(_EXAMPLE, errors=(404,), model=LabelSetAnswer),
 )
 async def get_label_set(request: Request, name: str) -> Response:
     """Return a label set by ``name`` (its newest version) or ``name@version``."""
     engine = engine_of(request)
     found = await engine.workers.run(engine.label_sets.get, name)
-    return json_response(_label_set_object(found))
+    return json_response(label_set_object(found))
 
 
 @router.post(
     "/v1/label-sets/{name}/examples",
     summary="Learn from images with labels",
     openapi_extra=json_body(ExamplesRequest, form=ExamplesRequest),
-    responses=answers({**_LEARNED, "head": _HEAD}, errors=_FIT_ERRORS),
+    responses=answers({**_LEARNED, "head": _HEAD}, errors=_FIT_ERRORS, model=ExamplesAnswer),
 )
 async def post_examples(request: Request, name: str) -> Response:
     """Fit a head on the examples so far and these; it serves where it labels more rightly."""
@@ -138,7 +149,11 @@ async def post_examples(request: Request, name: str) -> Response:
     "/v1/label-sets/{name}/calibrate",
     summary="Calibrate on images with labels",
     openapi_extra=json_body(CalibrateRequest, form=CalibrateRequest),
-    responses=answers({**_LEARNED, "head": 1, "calibration": _CALIBRATION}, errors=_FIT_ERRORS),
+    responses=answers(
+        {**_LEARNED, "head": 1, "calibration": _CALIBRATION},
+        errors=_FIT_ERRORS,
+        model=CalibrateAnswer,
+    ),
 )
 async def post_calibrate(request: Request, name: str) -> Response:
     """Fit temperature, thresholds and prediction sets on the images so far and these."""
@@ -157,23 +172,10 @@ def _save(engine: Engine, fields: LabelSetRequest) -> JSONObject:
     check_prompts(labels, templates, engine.settings)
     saved = engine.label_sets.save(fields.name, labels, templates, language=fields.language)
     warnings = prompt_warnings(engine.encoder, saved.details, saved.templates)
-    return {**_label_set_object(saved), "warnings": list(warnings)}
+    return {**label_set_object(saved), "warnings": list(warnings)}
 
 
 def _label(item: str | LabelEntry) -> Label:
     if isinstance(item, str):
         return Label(item)
     return Label(item.text, tuple(item.aliases), tuple(item.prompts), item.background)
-
-
-def _label_set_object(item: LabelSet) -> JSONObject:
-    return {
-        "name": item.name,
-        "version": item.version,
-        "labels": list(item.labels),
-        "template_set": item.templates.name,
-        "templates": list(item.templates.templates),
-        "digest": item.digest,
-        "details": details_object(item.details),
-        "language": item.language,
-    }

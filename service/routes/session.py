@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from core.errors import AuthenticationError
+from service.answers import EndedSession, SessionAnswer
 from service.key_gate import Access
 from service.openapi import answers
 from service.responses import json_response
@@ -20,7 +21,7 @@ router = APIRouter(tags=["operations"])
 @router.post(
     "/v1/session",
     summary="Begin a session",
-    responses=answers({"name": "shop", "scope": "read", "seconds": SESSION_S}, errors=(401, 503)),
+    responses=answers({"name": "shop", "scope": "read", "seconds": SESSION_S}, model=SessionAnswer),
 )
 async def post_session(request: Request) -> Response:
     """Exchange an API key for a cookie that scripts cannot read and that lets nobody write."""
@@ -48,7 +49,7 @@ async def post_session(request: Request) -> Response:
 
 
 @router.delete(
-    "/v1/session", summary="End the session", responses=answers({"seconds": 0}, errors=())
+    "/v1/session", summary="End the session", responses=answers({"seconds": 0}, model=EndedSession)
 )
 async def delete_session() -> Response:
     """Forget the cookie; calling it without one is fine."""

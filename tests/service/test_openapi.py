@@ -1,0 +1,180 @@
+"""The OpenAPI document: complete, with true examples, and the running service does what it says."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import jsonschema_rs
+import pytest
+import requests
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from schemathesis import GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from service.app import create_app
+from service.settings import Settings
+from tests.service.running import add_colours, running
+
+DOCUMENT: dict[str, Any] = create_app(Settings()).openapi()
+OPERATIONS = [
+    (method.upper(), path) for path, methods in DOCUMENT["paths"].items() for method in methods
+]
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+]
+EXAMPLES = int(os.environ.get("SIGHTLINE_EXAMPLES", "10"))
+
+
+def operation(method: str, path: str) -> dict[str, Any]:
+    """Return what the document says of an operation."""
+    found: dict[str, Any] = DOCUMENT["paths"][path][method.lower()]
+    return found
+
+
+def kinds_of_requests() -> Iterator[tuple[str, str, GenerationMode]]:
+    """Yield each operation with the kinds of requests that can be made up for it.
+
+    A path takes any text, so only a query or a body can fail to fit the document.
+    """
+    for method, path in OPERATIONS:
+        yield method, path, GenerationMode.POSITIVE
+        described = operation(method, path)
+        places = [parameter["in"] for parameter in described.get("parameters", [])]
+        if "requestBody" in described or "query" in places:
+            yield method, path, GenerationMode.NEGATIVE
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    """Serve six pictures; what the made-up requests do to them is part of the test."""
+    with running(tmp_path_factory.mktemp("openapi")) as client:
+        add_colours(client)
+        yield client
+
+
+@pytest.fixture(scope="module")
+def session() -> Iterator[requests.Session]:
+    """Return the HTTP session of all made-up requests, which takes no proxy."""
+    with requests.Session() as session:
+        session.trust_env = False
+        yield session
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("openapi")
+@pytest.mark.parametrize(("method", "path", "mode"), list(kinds_of_requests()))
+def test_made_up_requests_get_documented_answers(
+    service: httpx.Client,
+    session: requests.Session,
+    method: str,
+    path: str,
+    mode: GenerationMode,
+) -> None:
+    """Requests that fit the document and some that do not: no 5xx, every answer as documented."""
+    schema = schemathesis.openapi.from_dict(DOCUMENT)
+    strategy = schema[path][method].as_strategy(generation_mode=mode)
+    base_url = str(service.base_url)
+
+    @settings(
+        max_examples=EXAMPLES,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        phases=[Phase.explicit, Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(case=strategy)
+    def check(case: schemathesis.Case) -> None:
+        case.call_and_validate(base_url=base_url, session=session, checks=CHECKS)
+
+    check()
+
+
+def schemas_of(content: dict[str, Any]) -> Iterator[tuple[dict[str, Any], list[Any]]]:
+    """Yield the schema of each JSON media type with its examples, those of the model included."""
+    for kind, described in content.items():
+        if kind != "application/json":
+            continue
+        schema = described["schema"]
+        name = schema.get("$ref", "").rsplit("/", 1)[-1]
+        model = DOCUMENT["components"]["schemas"].get(name, {})
+        given = [described["example"]] if "example" in described else []
+        yield schema, [*given, *model.get("examples", [])]
+
+
+@pytest.mark.parametrize(("method", "path"), OPERATIONS)
+def test_every_example_fits_its_schema(method: str, path: str) -> None:
+    """Bodies, answers and errors: what the document shows is what it describes."""
+    described = operation(method, path)
+    contents = [answer.get("content", {}) for answer in described["responses"].values()]
+    contents.append(described.get("requestBody", {}).get("content", {}))
+
+    for content in contents:
+        for schema, examples in schemas_of(content):
+            whole = {**schema, "components": DOCUMENT["components"]}
+            for example in examples:
+                jsonschema_rs.validate(whole, example)
+
+
+@pytest.mark.parametrize(("method", "path"), OPERATIONS)
+def test_every_operation_is_described_in_full(method: str, path: str) -> None:
+    """Summary, description, a schema or media type of success, and an example of each JSON."""
+    described = operation(method, path)
+    success = described["responses"]["200"]
+
+    assert described["summary"]
+    assert described["description"]
+    assert described["tags"]
+    assert success["headers"]["X-Request-ID"]
+    for kind, content in success["content"].items():
+        assert content["schema"], kind
+        assert kind != "application/json" or "example" in content
+    body = described.get("requestBody", {}).get("content", {}).get("application/json")
+    if body is not None:
+        name = body["schema"]["$ref"].rsplit("/", 1)[-1]
+        assert DOCUMENT["components"]["schemas"][name]["examples"], name
+
+
+def test_operation_ids_are_the_names_of_the_functions() -> None:
+    """They name the methods of generated clients, so each is there once and stays."""
+    ids = [operation(method, path)["operationId"] for method, path in OPERATIONS]
+
+    assert len(ids) == len(set(ids))
+    assert {"post_search", "post_items", "get_item", "post_embeddings", "post_knn_service"} <= set(
+        ids
+    )
+
+
+def test_every_status_of_an_error_has_an_example() -> None:
+    """Each operation lists what limits, keys and admission answer, with the one shape of errors."""
+    for method, path in OPERATIONS:
+        for status, answer in operation(method, path)["responses"].items():
+            if int(status) >= 400:
+                example = answer["content"]["application/json"]["example"]
+                assert set(example["error"]) == {"type", "message", "param", "code"}
+        assert {"401", "403", "429", "503", "504"} <= set(operation(method, path)["responses"])
+
+
+def test_the_document_is_version_3_1_and_complete() -> None:
+    """Every reference leads to a schema, and none is left that nothing refers to."""
+    text = str(DOCUMENT["paths"]) + str(DOCUMENT["components"])
+    known = DOCUMENT["components"]["schemas"]
+
+    assert DOCUMENT["openapi"].startswith("3.1")
+    assert "HTTPValidationError" not in text
+    assert [name for name in known if f"#/components/schemas/{name}'" not in text] == []
