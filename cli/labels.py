@@ -1,49 +1,243 @@
-"""Labels and prompts from the options of a command."""
+"""``sightline labels``: save label sets, teach them by examples, calibrate them."""
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
+
+from cli.label_options import label_sets_folder
+from cli.labels_report import show_calibration, show_head, show_label_set
+from cli.output import note, print_json, print_lines, print_table
 from core.errors import UsageError
 
 if TYPE_CHECKING:
-    from zeroshot.templates import TemplateSet
+    from zeroshot.classifier import Mode
+    from zeroshot.conformal import Method
+    from zeroshot.few_shot import HeadChoice
+
+_gallery = click.option(
+    "--gallery", type=click.Path(path_type=Path), help="Folder of the gallery.  [default: gallery]"
+)
+_model = click.option(
+    "--model", help="Model folder or open_clip source.  [default: the gallery's, or the starter]"
+)
+_data = click.argument("data", type=click.Path(path_type=Path))
+_replace = click.option("--replace", is_flag=True, help="Forget the images given before.")
+_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
-def chosen_labels(
-    *,
-    labels: str | None,
-    label_set: str | None,
-    templates: str | None,
-    gallery: Path | None,
-) -> tuple[tuple[str, ...] | None, TemplateSet]:
-    """Return the labels (``None`` where no option names any) and the prompts to use with them.
+@click.group(name="labels")
+def command() -> None:
+    """Keep label sets beside a gallery, and fit them to pictures of yours.
 
-    Args:
-        labels: texts with commas between them.
-        label_set: ``name`` or ``name@version``, stored in the gallery or built in.
-        templates: name of a template set; by default the label set's own, else ``imagenet7``.
-        gallery: where label sets are stored.
+    A label set never changes: saving under its name makes the next version.
 
-    Raises:
-        UsageError: both labels and a label set, or labels that cannot be used.
-        NotFoundError: no such label set.
+    \b
+    Examples:
+      sightline labels save pets --labels cat,dog,parrot --background "other animal"
+      sightline labels add-examples pets photos-by-class
+      sightline labels calibrate pets other-photos-by-class --unknown photos-of-else
+      sightline labels show pets
     """
+
+
+@command.command(name="save")
+@click.argument("name")
+@click.option("--labels", help="The labels, with commas between them.")
+@click.option(
+    "--file",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="A .txt file, one label a line; or .json, a list of texts and objects.",
+)
+@click.option("--background", help="Labels, with commas, where no label is given if one wins.")
+@click.option("--templates", default="imagenet7", show_default=True, help="Template set.")
+@click.option("--concept", help="What the labels are, for example 'land use'.")
+@click.option("--language", help="A note on the language of the labels.")
+@_gallery
+@_json
+def save(
+    *,
+    name: str,
+    labels: str | None,
+    file: Path | None,
+    background: str | None,
+    templates: str,
+    concept: str | None,
+    language: str | None,
+    gallery: Path | None,
+    as_json: bool,
+) -> None:
+    """Save labels under NAME; an object of a .json file has text, aliases, prompts, background.
+
+    \b
+    Examples:
+      sightline labels save pets --labels cat,dog,parrot --templates single
+      sightline labels save land --file land.json --concept "land use" --templates eurosat
+    """
+    from cli.label_files import read_labels
     from zeroshot.label_sets import LabelSetStore
-    from zeroshot.templates import DEFAULT_TEMPLATE_SET, template_set
-    from zeroshot.texts import check_labels
+    from zeroshot.labels import Label
+    from zeroshot.templates import template_set
 
-    if labels is not None and label_set is not None:
-        raise UsageError("--labels and --label-set are both given; use one of them")
-    if label_set is not None:
-        stored = LabelSetStore(_label_sets_folder(gallery)).get(label_set)
-        return stored.labels, stored.templates if templates is None else template_set(templates)
-    prompts = template_set(templates or DEFAULT_TEMPLATE_SET)
-    return None if labels is None else check_labels(labels.split(",")), prompts
+    if (labels is None) == (file is None):
+        raise UsageError("give the labels once: --labels cat,dog or --file FILE")
+    given = read_labels(file) if file else [Label(text) for text in (labels or "").split(",")]
+    given += [Label(text, background=True) for text in (background or "").split(",") if text]
+    prompts = template_set(templates)
+    store = LabelSetStore(label_sets_folder(gallery))
+    saved = store.save(
+        name, given, prompts.with_concept(concept) if concept else prompts, language=language
+    )
+    show_label_set(saved, as_json=as_json)
 
 
-def _label_sets_folder(gallery: Path | None) -> Path:
-    from cli.settings import default_gallery
+@command.command(name="list")
+@_gallery
+@_json
+def list_label_sets(*, gallery: Path | None, as_json: bool) -> None:
+    """List the newest version of every label set."""
+    from zeroshot.label_sets import LabelSetStore, label_set_object
 
-    return (gallery or default_gallery()) / "label-sets"
+    found = LabelSetStore(label_sets_folder(gallery)).list()
+    if as_json:
+        print_json({"label_sets": [label_set_object(item) for item in found]})
+        return
+    rows = [[item.reference, str(len(item.labels)), item.templates.name] for item in found]
+    print_table(["label set", "labels", "templates"], rows)
+
+
+@command.command(name="show")
+@click.argument("name")
+@_gallery
+@_json
+def show(*, name: str, gallery: Path | None, as_json: bool) -> None:
+    """Show the label set NAME or NAME@VERSION."""
+    from zeroshot.label_sets import LabelSetStore
+
+    show_label_set(LabelSetStore(label_sets_folder(gallery)).get(name), as_json=as_json)
+
+
+@command.command(name="templates")
+@click.argument("name", required=False)
+def templates(*, name: str | None) -> None:
+    """List the template sets, or the templates of the set NAME."""
+    from zeroshot.templates import template_set, template_set_names
+
+    if name is not None:
+        print_lines(template_set(name).templates)
+        return
+    sets = [template_set(known) for known in template_set_names()]
+    rows = [[item.name, str(len(item.templates)), item.templates[0]] for item in sets]
+    print_table(["templates", "number", "the first"], rows)
+
+
+@command.command(name="add-examples")
+@click.argument("name")
+@_data
+@click.option("--validation", type=click.Path(path_type=Path), help="Images to choose by.")
+@click.option(
+    "--head",
+    type=click.Choice(["best", "text", "class_means", "tip_adapter", "logistic"]),
+    default="best",
+    show_default=True,
+    help="best: the most accurate on images that were not learnt from.",
+)
+@_replace
+@_gallery
+@_model
+@_json
+def add_examples(
+    *,
+    name: str,
+    data: Path,
+    validation: Path | None,
+    head: HeadChoice,
+    replace: bool,
+    gallery: Path | None,
+    model: str | None,
+    as_json: bool,
+) -> None:
+    """Learn the label set NAME from DATA: a folder per label, or a table with a column "label".
+
+    Examples count together with those given before. Without --validation they are held out in turn.
+
+    \b
+    Examples:
+      sightline labels add-examples pets photos-by-class
+      sightline labels add-examples pets train.csv --validation validation.csv --head class_means
+    """
+    from cli.label_images import open_labelling
+    from zeroshot import fitting
+
+    with closing(open_labelling(name, gallery=gallery, model=model)) as labelling:
+        stored = fitting.add_examples(
+            labelling.fitted,
+            labelling.label_set,
+            labelling.classifier,
+            labelling.examples(data),
+            kind=head,
+            validation=None if validation is None else labelling.examples(validation),
+            replace=replace,
+        )
+        reference = labelling.label_set.reference
+    show_head(reference, stored, as_json=as_json)
+
+
+@command.command(name="calibrate")
+@click.argument("name")
+@_data
+@click.option("--unknown", type=click.Path(path_type=Path), help="Images of none of the labels.")
+@click.option("--mode", type=click.Choice(["single", "multi"]), default="single", show_default=True)
+@click.option("--keep", type=float, default=0.95, show_default=True, help="Share still labelled.")
+@click.option("--target-precision", type=float, help="Ask for a least score of each label.")
+@click.option("--conformal", type=click.Choice(["lac", "aps"]), default="lac", show_default=True)
+@click.option("--per-label", is_flag=True, help="Prediction sets with a threshold per label.")
+@_replace
+@_gallery
+@_model
+@_json
+def calibrate(
+    *,
+    name: str,
+    data: Path,
+    unknown: Path | None,
+    mode: Mode,
+    keep: float,
+    target_precision: float | None,
+    conformal: Method,
+    per_label: bool,
+    replace: bool,
+    gallery: Path | None,
+    model: str | None,
+    as_json: bool,
+) -> None:
+    """Fit scores, thresholds and prediction sets of the label set NAME on DATA.
+
+    Use other images than the examples of the head.
+
+    \b
+    Examples:
+      sightline labels calibrate pets photos-by-class --unknown photos-of-else
+      sightline labels calibrate pets validation.csv --target-precision 0.95 --conformal aps
+    """
+    from cli.label_images import open_labelling
+    from zeroshot.calibration import CalibrationOptions
+    from zeroshot.fitting import add_calibration
+
+    options = CalibrationOptions(mode, keep, target_precision, conformal, per_label)
+    with closing(open_labelling(name, gallery=gallery, model=model)) as labelling:
+        stored = add_calibration(
+            labelling.fitted,
+            labelling.label_set,
+            labelling.classifier,
+            labelling.labelled_images(data, unknown),
+            options=options,
+            replace=replace,
+        )
+        reference = labelling.label_set.reference
+    for warning in stored.calibration.warnings:
+        note(warning)
+    show_calibration(reference, stored, as_json=as_json)

@@ -33,6 +33,7 @@ COMMANDS = {
     "restore": "bring a gallery back from its backup",
     "fields": "index metadata fields that filters ask for",
     "classify": "label images with words of your choice",
+    "labels": "save label sets, teach them by examples, calibrate them",
     "data": "check, filter and de-duplicate image-text pairs",
     "train": "train a dual encoder on image-text pairs",
     "evaluate": "score retrieval and zero-shot labels offline",

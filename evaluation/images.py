@@ -1,6 +1,7 @@
 """Image files to embeddings, one bad file at a time: it is named, and its neighbours go on.
 
-# N = images asked for, G = images that could be decoded, D = embedding dimension, S = image size
+# N = images asked for, G = images that could be decoded, D = embedding dimension, V = views,
+# S = image size
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ from core.errors import ImageError, NotFoundError
 from core.pairs.image_file import ImageFile
 from core.progress import ProgressFactory, silent
 from core.types import FloatArray, PixelArray
+from encoders.crops import check_crops, preprocess_view_bytes
 from encoders.decoding import DEFAULT_LIMITS, DecodeLimits, read_image_file
 from encoders.encoder import Encoder
-from encoders.preprocessing import preprocess_bytes
+from zeroshot.crops import mean_of_views
 
 _IMAGES_PER_BATCH = 32
 
@@ -51,30 +53,37 @@ def embed_images(
     images: Sequence[ImageFile],
     *,
     limits: DecodeLimits = DEFAULT_LIMITS,
+    crops: int = 1,
     progress: ProgressFactory = silent,
 ) -> EmbeddedImages:
     """Embed the files that can be decoded and report the others; pixels of a batch are in memory.
 
+    With ``crops`` above 1 an embedding is the mean of that many views of the picture.
+
     Raises:
+        UsageError: another number of views than 1, 5 or 10.
         EncoderError: the model fails.
     """
+    check_crops(crops)
+    per_batch = max(1, _IMAGES_PER_BATCH // crops)
     places: list[int] = []
     parts: list[FloatArray] = []
     digests: list[str | None] = []
     failed: list[FailedImage] = []
     with progress("embed images", total=len(images), unit="images") as shown:
-        for start in range(0, len(images), _IMAGES_PER_BATCH):
+        for start in range(0, len(images), per_batch):
             batch: list[PixelArray] = []
-            for place, image in enumerate(images[start : start + _IMAGES_PER_BATCH], start):
-                loaded = _load(place, image, encoder, limits, digests)
+            for place, image in enumerate(images[start : start + per_batch], start):
+                loaded = _load(place, image, encoder, limits, digests, crops=crops)
                 if isinstance(loaded, FailedImage):
                     failed.append(loaded)
                     continue
                 places.append(place)
                 batch.append(loaded)
             if batch:
-                parts.append(encoder.encode_images(np.stack(batch)))
-            shown.advance(len(images[start : start + _IMAGES_PER_BATCH]))
+                views_XD = encoder.encode_images(np.concatenate(batch))
+                parts.append(mean_of_views(views_XD, crops=crops))
+            shown.advance(len(images[start : start + per_batch]))
     return EmbeddedImages(
         places_G=tuple(places),
         embeddings_GD=np.concatenate([np.empty((0, encoder.dim), np.float32), *parts]),
@@ -84,13 +93,19 @@ def embed_images(
 
 
 def _load(
-    place: int, image: ImageFile, encoder: Encoder, limits: DecodeLimits, digests: list[str | None]
+    place: int,
+    image: ImageFile,
+    encoder: Encoder,
+    limits: DecodeLimits,
+    digests: list[str | None],
+    *,
+    crops: int,
 ) -> PixelArray | FailedImage:
-    """Read and preprocess one file, and note the digest of its bytes."""
+    """Read one file, note the digest of its bytes, and return its views (V, S, S, 3)."""
     digests.append(None)
     try:
         data = read_image_file(image, limits)
         digests[-1] = sha256_bytes(data)
-        return preprocess_bytes(data, encoder.preprocessing, limits)
+        return preprocess_view_bytes(data, encoder.preprocessing, limits, crops=crops)
     except (ImageError, NotFoundError) as error:
         return FailedImage(place=place, image=image, code=error.code, message=str(error))

@@ -14,14 +14,12 @@ from core.types import FloatArray, JSONObject, JSONValue
 from service.engine import Engine
 from service.errors import error_object
 from service.image_sources import ImageSource, embed_sources
-from service.label_choice import Fitted, check_prompts, fitted_for, label_choice
+from service.label_choice import check_prompts, fitted_for, label_choice
 from service.request_scope import Priority, work_as
 from service.schemas import ClassifyRequest
 from zeroshot.abstention import Abstain
-from zeroshot.labelling import ImageLabels, Labelled, LabellingOptions, label_images
-from zeroshot.scores import LabelScore
-
-_DIGITS = 6
+from zeroshot.fitted_classifier import FittedClassifier
+from zeroshot.labelling import Labelled, LabellingOptions, image_labels_object, label_images
 
 
 def classify(engine: Engine, fields: ClassifyRequest, sources: Sequence[ImageSource]) -> JSONObject:
@@ -59,7 +57,9 @@ def with_param(error: SightlineError, param: str) -> SightlineError:
 
 
 def _label(
-    fitted: Fitted, fields: ClassifyRequest, vectors: Sequence[FloatArray | SightlineError]
+    fitted: FittedClassifier,
+    fields: ClassifyRequest,
+    vectors: Sequence[FloatArray | SightlineError],
 ) -> Labelled:
     good = [vector_D for vector_D in vectors if not isinstance(vector_D, SightlineError)]
     dim = fitted.classifier.matrix_CD.shape[1]
@@ -83,30 +83,9 @@ def _results(
     return [
         {"status": "error", "error": error_object(vector, param=source.param)}
         if isinstance(vector, SightlineError)
-        else _entry(next(answered))
+        else image_labels_object(next(answered))
         for vector, source in zip(vectors, sources, strict=True)
     ]
-
-
-def _entry(found: ImageLabels) -> JSONObject:
-    return {
-        "status": "ok",
-        "label": found.label,
-        "abstained": found.reason is not None,
-        "reason": found.reason,
-        "labels": [_score_object(item) for item in found.top],
-        "calibrated": found.calibrated,
-        "prediction_set": None if found.prediction_set is None else list(found.prediction_set),
-    }
-
-
-def _score_object(item: LabelScore) -> JSONObject:
-    return {
-        "label": item.label,
-        "score": round(item.score, _DIGITS),
-        "cosine": round(item.cosine, _DIGITS),
-        "background": item.background,
-    }
 
 
 def _abstain(fields: ClassifyRequest) -> Abstain | None:

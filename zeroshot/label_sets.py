@@ -245,6 +245,20 @@ def details_object(labels: Sequence[Label]) -> JSONObject:
     }
 
 
+def label_set_object(item: LabelSet) -> JSONObject:
+    """Return a label set as answers give it."""
+    return {
+        "name": item.name,
+        "version": item.version,
+        "labels": list(item.labels),
+        "template_set": item.templates.name,
+        "templates": list(item.templates.templates),
+        "digest": item.digest,
+        "details": details_object(item.details),
+        "language": item.language,
+    }
+
+
 def _new_label_set(
     name: str,
     version: int,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.errors import ConflictError, UsageError
-from core.types import FloatArray
+from core.types import FloatArray, JSONObject, JSONValue
 from zeroshot.abstention import Abstain
 from zeroshot.calibration import Calibration
 from zeroshot.classifier import Classifier, Mode
@@ -18,6 +18,7 @@ from zeroshot.conformal import ConformalScores, least_images, prediction_sets
 from zeroshot.scores import LabelScore, Scores, softmax
 
 _SHOWN_LABELS = 5
+_DIGITS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,28 @@ def label_images(
     if sets is not None:
         answers = [_with_set(answer, found) for answer, found in zip(answers, sets, strict=True)]
     return Labelled(tuple(answers), (*classifier.warnings, *warnings))
+
+
+def image_labels_object(found: ImageLabels) -> JSONObject:
+    """Return the answer for one image in the shape of ``POST /v1/classify``."""
+    labels: list[JSONValue] = [
+        {
+            "label": item.label,
+            "score": round(item.score, _DIGITS),
+            "cosine": round(item.cosine, _DIGITS),
+            "background": item.background,
+        }
+        for item in found.top
+    ]
+    return {
+        "status": "ok",
+        "label": found.label,
+        "abstained": found.reason is not None,
+        "reason": found.reason,
+        "labels": labels,
+        "calibrated": found.calibrated,
+        "prediction_set": None if found.prediction_set is None else list(found.prediction_set),
+    }
 
 
 def _answer(
