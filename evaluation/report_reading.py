@@ -69,7 +69,7 @@ def read_report(path: Path) -> StoredReport:
     return StoredReport(
         path=folder,
         kind=str(content.get("kind")),
-        model=str(_table(content, "provenance", folder).get("model", "")),
+        model=str(_table(content, "provenance", folder).get("model") or ""),
         metrics=_values(_table(content, "metrics", folder), folder),
         comparable=_digests(_table(content, "comparable", folder), folder),
         queries=_per_query(folder / PER_QUERY_NAME, names) if names else None,

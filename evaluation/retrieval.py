@@ -1,147 +1,199 @@
-"""Evaluation of cross-modal retrieval: captions find images, or images find captions.
+"""Evaluation of ranked retrieval: captions and images ask for each other, or for their own kind.
 
-Relevance is a set. An image has all its captions, and a caption that several images share makes
-all of those relevant. The headline is the macro mean over queries; a query without a relevant item
-in the gallery (its image could not be decoded, or it has no caption) is left out and counted.
+The headline is the macro mean over queries; a query without a relevant item in the gallery (its
+image could not be decoded, or it has no caption) is left out and counted.
 
-# C = captions, D = embedding dimension
+# N = queries, M = gallery items
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+import dataclasses
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from core.errors import PairsError, UsageError
-from core.pairs.captions import identity_of
 from core.pairs.pair import Pair
 from core.progress import ProgressFactory, silent
-from core.types import FloatArray
-from encoders.encoder import Encoder
-from evaluation.images import EmbeddedImages, FailedImage, embed_images
-from evaluation.provenance import Provenance, provenance
-from evaluation.retrieval_scores import (
-    DEFAULT_KS,
-    RetrievalScores,
-    RetrievalTask,
-    check_ks,
-    score_retrieval,
-)
-
-Direction = Literal["text_to_image", "image_to_text"]
-DIRECTIONS: tuple[Direction, ...] = ("text_to_image", "image_to_text")
-
-_TEXTS_PER_CALL = 512
-
-
-@dataclass(frozen=True, slots=True)
-class RetrievalReport:
-    """One retrieval evaluation; ``evaluation.report`` writes it."""
-
-    direction: Direction
-    ks_requested: tuple[int, ...]
-    pairs: int
-    """Pairs of the data, the ones with bad images too."""
-    captions: int
-    scores: RetrievalScores
-    failed: tuple[FailedImage, ...]
-    provenance: Provenance
+from evaluation.data_facts import data_facts, image_digests
+from evaluation.embeddings import Embeddings
+from evaluation.exact_search import exact_ranks
+from evaluation.provenance import data_digest, machine
+from evaluation.report import Report
+from evaluation.retrieval_options import RetrievalOptions
+from evaluation.retrieval_report import retrieval_report
+from evaluation.retrieval_task import RetrievalTask, Side, lay_out
+from evaluation.searching import Ranking, Search, ask
 
 
 def evaluate_retrieval(
-    encoder: Encoder,
-    pairs: Sequence[Pair],
+    embeddings: Embeddings,
+    options: RetrievalOptions | None = None,
     *,
-    ks: Sequence[int] = DEFAULT_KS,
-    direction: Direction = "text_to_image",
+    gallery: Side | None = None,
+    search: Search | None = None,
     progress: ProgressFactory = silent,
-) -> RetrievalReport:
-    """Embed the pairs and score every query against the whole gallery, exactly.
+) -> Report:
+    """Score every query against the whole gallery, exactly; no model is needed.
+
+    Args:
+        embeddings: of the queries, and of the gallery unless another one is given.
+        options: what to measure.
+        gallery: what is searched instead, for example all images of an indexed gallery.
+        search: an approximate search of the same gallery, scored beside the exact one.
+        progress: shows how far it is.
 
     Raises:
-        UsageError: a k below 1, or an unknown direction.
-        PairsError: no pair has both a caption and an image that can be decoded.
-        EncoderError: the model fails.
+        UsageError: a relevance that the direction does not have.
+        PairsError: no query has anything relevant in the gallery.
     """
-    check_ks(ks)
-    if direction not in DIRECTIONS:
-        raise UsageError(f"direction = {direction!r}: expected {' or '.join(DIRECTIONS)}")
-    captions = [(place, text) for place, pair in enumerate(pairs) for text in pair.captions]
-    if not captions:
+    options = options or RetrievalOptions()
+    sides = dict(zip(("text", "image"), sides_of(embeddings), strict=True))
+    asks, _, wanted = options.direction.split("_")
+    task = _laid_out(options, sides[asks], gallery or sides[wanted])
+    exact = rank_exactly(task, depth=depth_of(task, options), progress=progress)
+    found = (
+        None
+        if search is None
+        else ask(task, search, depth=depth_of(task, options), progress=progress)
+    )
+    facts = data_facts(
+        embeddings.pairs, failed=embeddings.images.failed, skipped=embeddings.skipped
+    )
+    return retrieval_report(
+        task,
+        exact,
+        served=found,
+        searched="" if search is None else search.name,
+        options=options,
+        facts=facts,
+        provenance=embeddings.provenance,
+    )
+
+
+def evaluate_served(
+    pairs: Sequence[Pair],
+    search: Search,
+    options: RetrievalOptions | None = None,
+    *,
+    skipped: Mapping[str, str] | None = None,
+    encoder_id: str | None = None,
+    progress: ProgressFactory = silent,
+) -> Report:
+    """Score a search that embeds by itself, for example the running service, as it stands.
+
+    The gallery is what the search knows of the pairs; more that it holds may only distract it.
+
+    Raises:
+        UsageError: a direction that asks for captions, which nobody serves.
+        PairsError: no query has anything relevant in the gallery.
+    """
+    options = options or RetrievalOptions()
+    if not options.direction.endswith("image"):
+        raise UsageError(
+            f"direction = {options.direction}: a gallery answers with images; use text_to_image or "
+            "image_to_image",
+            param="direction",
+        )
+    captions, images = sides_of_pairs(pairs)
+    known = search.known(images.ids)
+    gallery = images.chosen([place for place, name in enumerate(images.ids) if name in known])
+    task = _laid_out(options, captions if options.direction == "text_to_image" else images, gallery)
+    found = ask(task, search, depth=depth_of(task, options), progress=progress)
+    digests = image_digests([pair.image for pair in pairs], progress=progress)
+    return retrieval_report(
+        task,
+        None,
+        served=found,
+        searched=search.name,
+        options=options,
+        facts=data_facts(pairs, skipped=skipped),
+        provenance=dataclasses.replace(
+            machine(), encoder_id=encoder_id, data_digest=data_digest(pairs, digests)
+        ),
+    )
+
+
+def rank_exactly(task: RetrievalTask, *, depth: int, progress: ProgressFactory = silent) -> Ranking:
+    """Return where the relevant items come when every query meets the whole gallery."""
+    assert task.queries.vectors_ND is not None
+    assert task.gallery_MD is not None
+    judged = task.judged
+    found = exact_ranks(
+        task.queries.vectors_ND[judged],
+        task.gallery_MD,
+        task.gallery_ids,
+        [task.relevant_N[place] for place in judged],
+        grades_N=[task.grades_N[place] for place in judged],
+        excluded_N=[task.excluded(place) for place in judged],
+        top=depth + 1,
+        progress=progress,
+    )
+    kept = np.isfinite(found.top_scores_NK[:, :depth])
+    return Ranking(
+        judged=found.judged,
+        top_ids=tuple(
+            tuple(task.gallery_ids[column] for column in row_K[keep_K].tolist())
+            for row_K, keep_K in zip(found.top_NK[:, :depth], kept, strict=True)
+        ),
+        top_scores=tuple(
+            tuple(row_K[keep_K].tolist())
+            for row_K, keep_K in zip(found.top_scores_NK[:, :depth], kept, strict=True)
+        ),
+        tied={
+            k: found.tied_at_k(k) for k in range(1, min(depth + 1, found.top_scores_NK.shape[1]))
+        },
+    )
+
+
+def sides_of(embeddings: Embeddings) -> tuple[Side, Side]:
+    """Return captions and images with their vectors; images that failed are no side."""
+    captions, images = sides_of_pairs(embeddings.pairs)
+    return (
+        dataclasses.replace(captions, vectors_ND=embeddings.captions_CD),
+        dataclasses.replace(
+            images.chosen(embeddings.images.places_G),
+            vectors_ND=embeddings.images.embeddings_GD,
+        ),
+    )
+
+
+def sides_of_pairs(pairs: Sequence[Pair]) -> tuple[Side, Side]:
+    """Return captions and images without vectors."""
+    captions = [
+        (f"{pair.id}#{number}", text, pair)
+        for pair in pairs
+        for number, text in enumerate(pair.captions)
+    ]
+    ids, texts, owners = zip(*captions, strict=True) if captions else ((), (), ())
+    return (
+        Side(ids, texts, owners, None),
+        Side(tuple(pair.id for pair in pairs), ("",) * len(pairs), tuple(pairs), None),
+    )
+
+
+def depth_of(task: RetrievalTask, options: RetrievalOptions) -> int:
+    """Return how long the lists are: as asked, never less than the largest cut-off."""
+    return min(max(*options.ks, options.depth or 0), task.candidates)
+
+
+def _laid_out(options: RetrievalOptions, queries: Side, gallery: Side) -> RetrievalTask:
+    if not len(queries):
         raise PairsError(
             "no pair has a caption, so there is nothing to search with; for folders of classes "
-            "use: sightline evaluate zeroshot"
+            "use: sightline evaluate classify"
         )
-    images = embed_images(encoder, [pair.image for pair in pairs], progress=progress)
-    captions_CD = _embed_captions(encoder, [text for _, text in captions], progress)
-    task = _task(pairs, images, captions, captions_CD, direction)
-    return RetrievalReport(
-        direction=direction,
-        ks_requested=tuple(ks),
-        pairs=len(pairs),
-        captions=len(captions),
-        scores=score_retrieval(task, ks=ks),
-        failed=images.failed,
-        provenance=provenance(encoder, pairs, images.digests_N),
+    task = lay_out(
+        options.direction,
+        queries,
+        gallery,
+        relevance=options.relevance,
+        exclude_self=options.exclude_self,
     )
-
-
-def _task(
-    pairs: Sequence[Pair],
-    images: EmbeddedImages,
-    captions: Sequence[tuple[int, str]],
-    captions_CD: FloatArray,
-    direction: Direction,
-) -> RetrievalTask:
-    """Lay out queries, gallery and relevance sets for one direction."""
-    image_ids = tuple(pairs[place].id for place in images.places_G)
-    caption_ids = _caption_ids(pairs)
-    texts = tuple(text for _, text in captions)
-    by_caption, by_image = _relevance(images.places_G, captions)
-    if direction == "text_to_image":
-        return RetrievalTask(
-            caption_ids, texts, captions_CD, image_ids, images.embeddings_GD, by_caption
+    if not task.judged:
+        raise PairsError(
+            "no query has anything relevant in the gallery: no image that belongs to a query could "
+            "be decoded or is in the gallery; look at the failed images and at the ids"
         )
-    no_texts = ("",) * len(image_ids)
-    return RetrievalTask(
-        image_ids, no_texts, images.embeddings_GD, caption_ids, captions_CD, by_image
-    )
-
-
-def _relevance(
-    image_places: Sequence[int], captions: Sequence[tuple[int, str]]
-) -> tuple[tuple[tuple[int, ...], ...], tuple[tuple[int, ...], ...]]:
-    """Return the images relevant to each caption, and the captions relevant to each image."""
-    column_of_place = {place: column for column, place in enumerate(image_places)}
-    images_of_text: dict[str, set[int]] = defaultdict(set)
-    for place, text in captions:
-        if place in column_of_place:
-            images_of_text[identity_of(text)].add(column_of_place[place])
-    by_caption = tuple(tuple(sorted(images_of_text[identity_of(text)])) for _, text in captions)
-    captions_of_image: list[list[int]] = [[] for _ in image_places]
-    for caption, columns in enumerate(by_caption):
-        for column in columns:
-            captions_of_image[column].append(caption)
-    return by_caption, tuple(tuple(item) for item in captions_of_image)
-
-
-def _caption_ids(pairs: Sequence[Pair]) -> tuple[str, ...]:
-    return tuple(f"{pair.id}#{number}" for pair in pairs for number in range(len(pair.captions)))
-
-
-def _embed_captions(
-    encoder: Encoder, texts: Sequence[str], progress: ProgressFactory
-) -> FloatArray:
-    """Return one embedding per caption; texts that occur twice are embedded once."""
-    rows = {text: row for row, text in enumerate(dict.fromkeys(texts))}
-    unique = list(rows)
-    parts: list[FloatArray] = []
-    with progress("embed captions", total=len(unique), unit="captions") as shown:
-        for start in range(0, len(unique), _TEXTS_PER_CALL):
-            parts.append(encoder.encode_texts(unique[start : start + _TEXTS_PER_CALL]))
-            shown.advance(len(parts[-1]))
-    return np.concatenate(parts)[[rows[text] for text in texts]]
+    return task

@@ -148,6 +148,27 @@ def _sweep(
     rows: Segment, kind: Kind, queries: Queries, truths: list[list[FloatArray]], k: int
 ) -> Iterator[Measured]:
     """Build one index and measure it with ever more effort."""
+    for built in candidates(rows, kind, k=k):
+        qualities = [
+            _measure(built.base, built.plan, queries_QD, truth, k)
+            for queries_QD, truth in zip((queries.text_QD, queries.image_QD), truths, strict=True)
+        ]
+        yield Measured(built.plan, built.build_s, built.memory_bytes, *qualities)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An index that was built, and one way to search it."""
+
+    base: BaseSegment
+    plan: IndexPlan
+    """Of the search."""
+    build_s: float
+    memory_bytes: int
+
+
+def candidates(rows: Segment, kind: Kind, *, k: int) -> Iterator[Candidate]:
+    """Build one index and yield it with ever more effort; nothing where it cannot be trained."""
     count, dim = rows.vectors_ND.shape
     plan = make_plan(kind, count)
     if trainable(plan, count, dim) != plan:
@@ -157,11 +178,7 @@ def _sweep(
     build_s = time.perf_counter() - started
     base = BaseSegment(replace(rows, plan=plan, index=index))
     for harder in _efforts(plan, count, k):
-        qualities = [
-            _measure(base, harder, queries_QD, truth, k)
-            for queries_QD, truth in zip((queries.text_QD, queries.image_QD), truths, strict=True)
-        ]
-        yield Measured(harder, build_s, resident_bytes(kind, count, dim), *qualities)
+        yield Candidate(base, harder, build_s, resident_bytes(kind, count, dim))
 
 
 def _efforts(plan: IndexPlan, count: int, k: int) -> Iterator[IndexPlan]:
@@ -183,27 +200,27 @@ def _efforts(plan: IndexPlan, count: int, k: int) -> Iterator[IndexPlan]:
 
 def _scores(base: BaseSegment, queries_QD: FloatArray, k: int) -> list[FloatArray]:
     dead = Tombstones(len(base))
-    return [_best(base, dead, query_D, k, base.plan) for query_D in queries_QD]
+    return [best_scores(base, dead, query_D, k, base.plan) for query_D in queries_QD]
 
 
 def _measure(
     base: BaseSegment, plan: IndexPlan, queries_QD: FloatArray, truth: list[FloatArray], k: int
 ) -> Quality:
     recalls, times, dead = [], [], Tombstones(len(base))
-    _best(base, dead, queries_QD[0], k, plan)
+    best_scores(base, dead, queries_QD[0], k, plan)
     for query_D, exact_K in zip(queries_QD, truth, strict=True):
         started = time.perf_counter()
-        found_K = _best(base, dead, query_D, k, plan)
+        found_K = best_scores(base, dead, query_D, k, plan)
         times.append(1000 * (time.perf_counter() - started))
         recalls.append(ann_recall(found_K, exact_K))
     p50_ms, p99_ms = np.percentile(times, [50, 99]).tolist()
     return Quality(estimate(np.array(recalls)), p50_ms, p99_ms)
 
 
-def _best(
+def best_scores(
     base: BaseSegment, dead: Tombstones, query_D: FloatArray, k: int, plan: IndexPlan
 ) -> FloatArray:
-    """Return the scores of the K best rows, descending."""
+    """Return the scores of the K best rows by one way to search, descending."""
     found = base.search(
         query_D,
         count=k,

@@ -32,8 +32,15 @@ class PairCollector:
         """Take one row of a table; a row without an image is skipped and named.
 
         Raises:
-            PairsError: a value of the wrong kind, or an id that occurs twice.
+            PairsError: a value of the wrong kind, or an id that occurs twice, unless such rows are
+                to be skipped.
         """
+        with self.row(file, line):
+            self._add_row(row, columns, file=file, line=line)
+
+    def _add_row(
+        self, row: Mapping[str, object], columns: Columns, *, file: Path, line: int
+    ) -> None:
         where = f"{file}:{line}"
         if not self._is_wanted(row, columns, where):
             return
@@ -78,6 +85,16 @@ class PairCollector:
             self._pairs[place] = _merged(self._pairs[place], pair, where)
         else:
             raise PairsError(f"{where}: the id {pair.id!r} occurs twice; ids must be unique")
+
+    @contextlib.contextmanager
+    def row(self, file: Path, line: int) -> Iterator[None]:
+        """Within it an error of the row is its own where bad rows are to be skipped."""
+        try:
+            yield
+        except PairsError as error:
+            if not self.asked.skip_bad_rows:
+                raise
+            self.skip(f"{file.name}:{line}", str(error))
 
     @contextlib.contextmanager
     def split_is_chosen(self) -> Iterator[None]:

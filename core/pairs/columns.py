@@ -42,6 +42,8 @@ class Asked:
     """Folder that relative paths start from."""
     split: str | None = None
     """Part of the source."""
+    skip_bad_rows: bool = False
+    """Name a row that cannot be used among the skipped ones, instead of refusing the source."""
 
 
 @dataclass(frozen=True, slots=True)

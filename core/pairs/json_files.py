@@ -20,7 +20,7 @@ def collect_json_lines(source: Path, collector: PairCollector) -> None:
     Raises:
         PairsError: a line that is not a JSON object or names no image; the message has its number.
     """
-    _collect_objects(_objects_of_lines(source), source, collector)
+    _collect_objects(_objects_of_lines(source, collector), source, collector)
 
 
 def collect_json(source: Path, collector: PairCollector) -> None:
@@ -59,12 +59,13 @@ def _collect_objects(
     captioned = False
     for number, value in objects:
         where = f"{source}:{number}"
-        fields = _object(value, where)
-        names = tuple(fields)
-        if names not in known:
-            known[names] = _columns_of(names, collector.asked, where)
-        captioned = captioned or bool(known[names].captions)
-        collector.add_row(fields, known[names], file=source, line=number)
+        with collector.row(source, number):
+            fields = _object(value, where)
+            names = tuple(fields)
+            if names not in known:
+                known[names] = _columns_of(names, collector.asked, where)
+            captioned = captioned or bool(known[names].captions)
+            collector.add_row(fields, known[names], file=source, line=number)
     if known and not captioned and collector.asked.caption_column:
         require_captions(
             sorted({name for names in known for name in names}), collector.asked, where=str(source)
@@ -84,12 +85,16 @@ def _columns_of(names: tuple[str, ...], asked: Asked, where: str) -> Columns:
     return replace(find_columns(names, asked, where=where, need_captions=False), others=())
 
 
-def _objects_of_lines(source: Path) -> Iterator[tuple[int, object]]:
+def _objects_of_lines(source: Path, collector: PairCollector) -> Iterator[tuple[int, object]]:
     try:
         with source.open(encoding="utf-8-sig") as file:
             for number, line in enumerate(file, start=1):
+                parsed: list[object] = []
                 if line.strip():
-                    yield number, _parse(line, f"{source}:{number}")
+                    with collector.row(source, number):
+                        parsed = [_parse(line, f"{source}:{number}")]
+                for value in parsed:
+                    yield number, value
     except UnicodeDecodeError as error:
         raise PairsError(f"{source} is not UTF-8 text: {error}; save it as UTF-8") from error
 

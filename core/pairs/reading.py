@@ -51,6 +51,7 @@ def read_pairs(
     image_column: str | None = None,
     caption_column: str | None = None,
     image_root: Path | None = None,
+    skip_bad_rows: bool = False,
 ) -> PairList:
     """Read all pairs of ``source``; the kind is told by its suffix, a folder is searched.
 
@@ -59,6 +60,7 @@ def read_pairs(
         image_column: column of the image, where it has no usual name.
         caption_column: column of the caption, or several with commas.
         image_root: folder that relative image paths start from.
+        skip_bad_rows: name a row that cannot be used in ``skipped``, with its line, and go on.
 
     Raises:
         PairsError: the source is missing, of an unknown kind, empty, or malformed (with the line),
@@ -66,7 +68,7 @@ def read_pairs(
         ConfigError: a package that the format needs is not installed.
     """
     path, split = split_of(source)
-    collector = PairCollector(Asked(image_column, caption_column, image_root, split))
+    collector = PairCollector(Asked(image_column, caption_column, image_root, split, skip_bad_rows))
     for part in _parts(path):
         _reader_of(part)(part, collector)
     return collector.result(source)
