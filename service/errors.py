@@ -7,9 +7,11 @@ from collections.abc import Mapping, Sequence
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import iter_route_contexts
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Mount, Route
 
 from core.errors import (
     AccessError,
@@ -191,9 +193,23 @@ def _http_answer(request: Request, error: HTTPException, retry_after_s: int) -> 
     kind = _HTTP_TYPES.get(error.status_code, "invalid_request")
     message = messages.get(error.status_code, str(error.detail))
     body: JSONObject = {"type": kind, "message": message, "param": None, "code": kind}
-    return error_response(
-        error.status_code, body, retry_after_s=retry_after_s, headers=error.headers
-    )
+    headers = dict(error.headers or {})
+    if error.status_code == 405:  # noqa: PLR2004 - method not allowed
+        headers["Allow"] = ", ".join(_methods(request))
+    return error_response(error.status_code, body, retry_after_s=retry_after_s, headers=headers)
+
+
+def _methods(request: Request) -> list[str]:
+    """Return the methods of a path: several routes may share it, and the router names but one."""
+    path = request.scope["path"]
+    found: set[str] = set()
+    for context in iter_route_contexts(request.app.routes):
+        route = context.original_route
+        if isinstance(route, Route) and route.path_regex.match(path):
+            found |= route.methods or set()
+        elif isinstance(route, Mount) and path.startswith(route.path):
+            found |= {"GET", "HEAD"}
+    return sorted(found)
 
 
 def _place(problem: Mapping[str, object]) -> str:

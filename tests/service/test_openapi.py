@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +15,7 @@ import pytest
 import requests
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
@@ -24,7 +27,8 @@ from schemathesis.specs.openapi.checks import (
 
 from service.app import create_app
 from service.settings import Settings
-from tests.service.running import add_colours, running
+from tests.fakes import picture_bytes
+from tests.service.running import COLOURS, add_colours, error_of, running
 
 DOCUMENT: dict[str, Any] = create_app(Settings()).openapi()
 OPERATIONS = [
@@ -62,7 +66,17 @@ def kinds_of_requests() -> Iterator[tuple[str, str, GenerationMode]]:
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     """Serve six pictures; what the made-up requests do to them is part of the test."""
-    with running(tmp_path_factory.mktemp("openapi")) as client:
+    with running(tmp_path_factory.mktemp("openapi"), immich_models=("ours",)) as client:
+        add_colours(client)
+        tones = {"name": "tones", "labels": ["red", "blue"], "template_set": "name"}
+        assert client.post("/v1/label-sets", json=tones).status_code == 200
+        yield client
+
+
+@pytest.fixture
+def sound(tmp_path: Path) -> Iterator[httpx.Client]:
+    """Serve the same, for one test alone."""
+    with running(tmp_path, immich_models=("ours",)) as client:
         add_colours(client)
         yield client
 
@@ -98,8 +112,11 @@ def test_made_up_requests_get_documented_answers(
         phases=[Phase.explicit, Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
-    @given(case=strategy)
-    def check(case: schemathesis.Case) -> None:
+    @given(case=strategy, known=st.sampled_from([None, *COLOURS]))
+    def check(case: schemathesis.Case, known: str | None) -> None:
+        # Made-up ids name nothing; what exists is asked for too.
+        for name in case.path_parameters if known else ():
+            case.path_parameters[name] = {"item_id": known, "model": "fake"}.get(name, "tones")
         case.call_and_validate(base_url=base_url, session=session, checks=CHECKS)
 
     check()
@@ -178,3 +195,73 @@ def test_the_document_is_version_3_1_and_complete() -> None:
     assert DOCUMENT["openapi"].startswith("3.1")
     assert "HTTPValidationError" not in text
     assert [name for name in known if f"#/components/schemas/{name}'" not in text] == []
+
+
+IMAGE = base64.b64encode(picture_bytes("red")).decode()
+BROKEN = base64.b64encode(picture_bytes("red")[:60]).decode()
+FORM = {"files": {"image": picture_bytes("red")}}
+ENTRIES = {
+    kind: json.dumps({"clip": {kind: {"modelName": "ours"}}}) for kind in ("visual", "textual")
+}
+LABELS = {"labels": ["red", "blue"], "top_k": 1}
+REAL: list[tuple[str, str, dict[str, Any]]] = [
+    ("GET", "/v1/search", {"params": {"q": "red -blue", "explain": True, "k": 3}}),
+    ("POST", "/v1/search", {"json": {"query": [{"image": IMAGE}, {"image_id": "red"}]}}),
+    ("POST", "/v1/search", {**FORM, "data": {"text": "red", "k": "2", "mode": "hybrid"}}),
+    ("POST", "/v1/classify", {"json": {"image": [IMAGE, BROKEN], **LABELS}}),
+    ("POST", "/v1/classify", {"json": {"image_id": "red", **LABELS, "abstain": {"min_score": 1}}}),
+    ("POST", "/v1/items", {"json": {"items": [{"image": IMAGE, "id": "a"}, {"image": BROKEN}]}}),
+    ("POST", "/v1/items", FORM),
+    ("GET", "/v1/items", {"params": {"limit": 2, "filter": '{"n": {"gte": 1}}'}}),
+    ("POST", "/v1/items/delete", {"json": {"ids": ["white"]}}),
+    ("GET", "/v1/items/{item_id}", {}),
+    ("PATCH", "/v1/items/{item_id}", {"json": {"caption": "new", "metadata": {"a": [1, None]}}}),
+    ("GET", "/v1/items/{item_id}/image", {}),
+    ("GET", "/v1/items/{item_id}/thumbnail", {}),
+    ("DELETE", "/v1/items/{item_id}", {}),
+    ("POST", "/v1/label-sets", {"json": {"name": "pets", "labels": ["cat", {"text": "dog"}]}}),
+    ("GET", "/v1/label-sets", {}),
+    ("GET", "/v1/label-sets/{name}", {}),
+    ("POST", "/v1/embeddings", {"json": {"input": ["red", {"image": IMAGE}]}}),
+    ("POST", "/v1/embeddings", {"json": {"input": "red", "encoding_format": "base64"}}),
+    ("GET", "/v1/models", {}),
+    ("GET", "/v1/models/{model}", {}),
+    ("POST", "/v1/fields", {"json": {"name": "n"}}),
+    ("GET", "/v1/fields", {}),
+    ("GET", "/v1/gallery", {}),
+    ("GET", "/readyz", {}),
+    ("GET", "/metrics", {}),
+    ("POST", "/knn-service", {"json": {"text": "red", "num_images": 2, "indice_name": ""}}),
+    ("POST", "/metadata", {"json": {"ids": [1, 2], "indice_name": "gallery"}}),
+    ("POST", "/predict", {**FORM, "data": {"entries": ENTRIES["visual"]}}),
+    ("POST", "/predict", {"files": {"text": (None, "red"), "entries": (None, ENTRIES["textual"])}}),
+]
+
+
+def test_real_answers_fit_their_schema(sound: httpx.Client) -> None:
+    """What the service answers to requests that make sense is what the document describes."""
+    assert (
+        sound.post("/v1/label-sets", json={"name": "tones", "labels": ["red"]}).status_code == 200
+    )
+    names = {"item_id": "red", "name": "tones", "model": "fake"}
+
+    for method, path, sent in REAL:
+        answer = sound.request(method, path.format_map(names), **sent)
+        content = operation(method, path)["responses"]["200"]["content"]
+        kind = answer.headers["content-type"].partition(";")[0]
+
+        assert answer.status_code == 200, (path, answer.text)
+        assert kind in content, path
+        if kind == "application/json":
+            schema = {**content[kind]["schema"], "components": DOCUMENT["components"]}
+            jsonschema_rs.validate(schema, answer.json())
+
+
+def test_other_methods_are_405_with_those_that_there_are(sound: httpx.Client) -> None:
+    """Each path answers a method that it lacks in the one shape, and names what it allows."""
+    for path, methods in DOCUMENT["paths"].items():
+        answer = sound.request("PUT", path.replace("{", "").replace("}", ""))
+
+        assert error_of(answer, 405)["type"] == "method_not_allowed"
+        allowed = {method.strip() for method in answer.headers["allow"].split(",")}
+        assert {method.upper() for method in methods} <= allowed, path
