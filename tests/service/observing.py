@@ -1,4 +1,4 @@
-"""What tests of the lanes share: an observer that keeps what it is told, and waiting for threads."""
+"""What tests of the lanes share: an observer that keeps what it is told, and patience."""
 
 from __future__ import annotations
 

@@ -7,19 +7,19 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
-from core.errors import BusyError, DeadlineError, EncoderError, NotReadyError, SightlineError
+from core.errors import DeadlineError, EncoderError, NotReadyError, SightlineError
 from core.types import FloatArray, PixelArray
 from service.batching import BatchLimits, SharedEncoder
-from service.request_scope import CURRENT_SCOPE, RequestScope
+from service.request_scope import CURRENT_SCOPE, Priority, RequestScope
 from service.vector_cache import VectorCache
 from tests.fakes import FakeEncoder
+from tests.service.observing import PATIENCE_S, KeepingObserver, wait_until
 
 POISON = 7
 COLOURS = ("red", "green", "blue", "yellow", "white", "black")
@@ -58,36 +58,7 @@ class GatedEncoder(FakeEncoder):
     def _pass(self, size: int) -> None:
         self.batches.append(size)
         self.entered.set()
-        assert self.gate.wait(10)
-
-
-class Observer:
-    """Keeps what it is told."""
-
-    def __init__(self) -> None:
-        """Start empty."""
-        self.batches: list[tuple[str, int]] = []
-        self.waited: list[tuple[str, str]] = []
-        self.skipped: Counter[str] = Counter()
-        self.bisected: Counter[str] = Counter()
-
-    def batch_done(self, lane: str, *, size: int, took_s: float) -> None:
-        """Note lane and size."""
-        assert took_s >= 0
-        self.batches.append((lane, size))
-
-    def job_waited(self, lane: str, priority: str, waited_s: float) -> None:
-        """Note lane and priority."""
-        assert waited_s >= 0
-        self.waited.append((lane, priority))
-
-    def inputs_skipped(self, lane: str, count: int) -> None:
-        """Count."""
-        self.skipped[lane] += count
-
-    def batch_bisected(self, lane: str) -> None:
-        """Count."""
-        self.bisected[lane] += 1
+        assert self.gate.wait(PATIENCE_S)
 
 
 @pytest.fixture
@@ -97,16 +68,21 @@ def model() -> GatedEncoder:
 
 
 @pytest.fixture
-def observer() -> Observer:
+def observer() -> KeepingObserver:
     """Return what is told of the batches."""
-    return Observer()
+    return KeepingObserver()
 
 
 @pytest.fixture
-def shared(model: GatedEncoder, observer: Observer) -> Iterator[SharedEncoder]:
+def shared(model: GatedEncoder, observer: KeepingObserver) -> Iterator[SharedEncoder]:
     """Return a shared encoder with small batches and queues."""
     limits = BatchLimits(
-        max_batch_images=8, max_batch_texts=4, max_queued_images=16, max_queued_texts=6
+        max_batch_images=8,
+        max_batch_texts=4,
+        max_queued_images=16,
+        max_queued_texts=6,
+        aging_s=1000.0,
+        timeout_s=1000.0,
     )
     encoder = SharedEncoder(model, observer=observer, limits=limits, text_cache=VectorCache(100))
     yield encoder
@@ -117,14 +93,6 @@ def shared(model: GatedEncoder, observer: Observer) -> Iterator[SharedEncoder]:
 def pixels(value: int) -> PixelArray:
     """Return a grey picture of the model's size."""
     return np.full((16, 16, 3), value, np.uint8)
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    """Wait for a thread to get somewhere."""
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.001)
 
 
 def within(timeout_s: float) -> RequestScope:
@@ -169,12 +137,12 @@ def test_requests_that_wait_together_share_a_batch(
     model.gate.clear()
     with ThreadPoolExecutor(6) as clients:
         first = clients.submit(shared.encode_images, pixels(10)[None])
-        assert model.entered.wait(10)
+        assert model.entered.wait(PATIENCE_S)
         others = [clients.submit(shared.encode_images, pixels(20 + n)[None]) for n in range(5)]
         wait_until(lambda: shared.queued("image") == 5)
         model.gate.set()
         for future in (first, *others):
-            assert future.result(10).shape == (1, 8)
+            assert future.result(PATIENCE_S).shape == (1, 8)
 
     assert model.batches == [1, 5]
 
@@ -225,15 +193,15 @@ def test_a_broken_request_fails_alone_in_a_shared_batch(
     model.gate.clear()
     with ThreadPoolExecutor(3) as clients:
         clients.submit(shared.encode_images, pixels(10)[None])
-        assert model.entered.wait(10)
+        assert model.entered.wait(PATIENCE_S)
         bad = clients.submit(shared.encode_images, pixels(POISON)[None])
         good = clients.submit(shared.encode_images, pixels(99)[None])
         wait_until(lambda: shared.queued("image") == 2)
         model.gate.set()
 
-        assert good.result(10).shape == (1, 8)
+        assert good.result(PATIENCE_S).shape == (1, 8)
         with pytest.raises(EncoderError, match="the kernel failed"):
-            bad.result(10)
+            bad.result(PATIENCE_S)
 
 
 def test_a_vector_that_is_not_finite_is_an_error_of_its_text(shared: SharedEncoder) -> None:
@@ -244,30 +212,14 @@ def test_a_vector_that_is_not_finite_is_an_error_of_its_text(shared: SharedEncod
     assert np.isfinite(shared.encode_texts(["a red car"])).all()
 
 
-def test_a_full_queue_refuses(shared: SharedEncoder, model: GatedEncoder) -> None:
-    """Beyond the limit a request is refused at once and what waits is unharmed."""
-    model.gate.clear()
-    with ThreadPoolExecutor(3) as clients:
-        running = clients.submit(shared.encode_texts, ["a"])
-        assert model.entered.wait(10)
-        waiting = clients.submit(shared.encode_texts, ["b", "c", "d", "e"])
-        wait_until(lambda: shared.queued("text") == 4)
-        with pytest.raises(BusyError, match="at most 6 may"):
-            shared.encode_texts(["f", "g", "h"])
-        model.gate.set()
-
-        assert running.result(10).shape == (1, 8)
-        assert waiting.result(10).shape == (4, 8)
-
-
 def test_the_lane_that_waits_longest_goes_first(
-    shared: SharedEncoder, model: GatedEncoder, observer: Observer
+    shared: SharedEncoder, model: GatedEncoder, observer: KeepingObserver
 ) -> None:
     """Of two lanes with the same priority, a stream of pictures cannot starve a text."""
     model.gate.clear()
     with ThreadPoolExecutor(4) as clients:
         clients.submit(shared.encode_images, pixels(10)[None])
-        assert model.entered.wait(10)
+        assert model.entered.wait(PATIENCE_S)
         clients.submit(shared.encode_texts, ["a"])
         wait_until(lambda: shared.queued("text") == 1)
         clients.submit(shared.encode_images, pixels(11)[None])
@@ -291,7 +243,9 @@ def test_a_request_stops_waiting_at_its_deadline(
         CURRENT_SCOPE.reset(token)
 
 
-def test_work_that_nobody_waits_for_is_skipped(shared: SharedEncoder, model: GatedEncoder) -> None:
+def test_work_that_nobody_waits_for_is_skipped(
+    shared: SharedEncoder, model: GatedEncoder, observer: KeepingObserver
+) -> None:
     """An abandoned request in the queue never reaches the model."""
     scope = within(60)
     model.gate.clear()
@@ -302,15 +256,74 @@ def test_work_that_nobody_waits_for_is_skipped(shared: SharedEncoder, model: Gat
 
     with ThreadPoolExecutor(2) as clients:
         clients.submit(shared.encode_images, pixels(10)[None])
-        assert model.entered.wait(10)
+        assert model.entered.wait(PATIENCE_S)
         abandoned = clients.submit(ask)
         wait_until(lambda: shared.queued("text") == 1)
         scope.abandon()
         model.gate.set()
         with pytest.raises(DeadlineError):
-            abandoned.result(10)
+            abandoned.result(PATIENCE_S)
 
     assert model.text_calls == 0
+    assert observer.skipped == {"text": 1}
+
+
+def test_a_client_that_goes_away_frees_its_places_at_once(
+    shared: SharedEncoder, model: GatedEncoder
+) -> None:
+    """While the model is busy with others, the queue gets shorter and the thread is free."""
+    scope = within(1000)
+    model.gate.clear()
+
+    def ask() -> None:
+        CURRENT_SCOPE.set(scope)
+        shared.encode_images(np.stack([pixels(20), pixels(21)]))
+
+    with ThreadPoolExecutor(2) as clients:
+        running = clients.submit(shared.encode_images, pixels(10)[None])
+        assert model.entered.wait(PATIENCE_S)
+        abandoned = clients.submit(ask)
+        wait_until(lambda: shared.queued("image") == 2)
+        scope.abandon()
+
+        with pytest.raises(DeadlineError):
+            abandoned.result(PATIENCE_S)
+        assert shared.queued("image") == 0
+        model.gate.set()
+        assert running.result(PATIENCE_S).shape == (1, 8)
+    assert model.batches == [1]
+
+
+def test_a_search_overtakes_pictures_that_are_being_added(
+    shared: SharedEncoder, model: GatedEncoder, observer: KeepingObserver
+) -> None:
+    """The priority of the request decides, over lanes and within one."""
+    model.gate.clear()
+
+    def add() -> None:
+        with_priority = within(1000)
+        with_priority.priority = Priority.BULK
+        CURRENT_SCOPE.set(with_priority)
+        shared.encode_images(pixels(30)[None])
+
+    with ThreadPoolExecutor(4) as clients:
+        clients.submit(shared.encode_images, pixels(10)[None])
+        assert model.entered.wait(PATIENCE_S)
+        clients.submit(add)
+        wait_until(lambda: shared.queued("image") == 1)
+        clients.submit(shared.encode_images, pixels(40)[None])
+        wait_until(lambda: shared.queued("image") == 2)
+        clients.submit(shared.encode_texts, ["a"])
+        wait_until(lambda: shared.queued("text") == 1)
+        model.gate.set()
+
+    wait_until(lambda: len(observer.waited) == 4)
+    assert observer.waited == [
+        ("image", "search"),
+        ("image", "search"),
+        ("text", "search"),
+        ("image", "bulk"),
+    ]
 
 
 def test_a_text_is_embedded_once(shared: SharedEncoder, model: GatedEncoder) -> None:
@@ -323,6 +336,29 @@ def test_a_text_is_embedded_once(shared: SharedEncoder, model: GatedEncoder) -> 
     assert (shared.text_cache.hits, shared.text_cache.misses) == (2, 2)
 
 
+def test_texts_that_the_tokenizer_reads_alike_are_one(
+    shared: SharedEncoder, model: GatedEncoder
+) -> None:
+    """The cleaning of the tokenizer decides what is the same text."""
+    first_ND = shared.encode_texts(["a red  car"])
+    second_ND = shared.encode_texts([" a red car\n"])
+
+    np.testing.assert_array_equal(first_ND, second_ND)
+    assert model.batches == [1]
+
+
+def test_a_good_text_is_kept_though_its_neighbour_is_bad(
+    shared: SharedEncoder, model: GatedEncoder
+) -> None:
+    """The request fails as a whole; what was embedded for it is not lost."""
+    with pytest.raises(EncoderError):
+        shared.encode_texts(["a red car", "nan"])
+    calls = len(model.batches)
+    shared.encode_texts(["a red car"])
+
+    assert len(model.batches) == calls
+
+
 def test_the_canary_does_not_ask_the_memory(shared: SharedEncoder, model: GatedEncoder) -> None:
     """Readiness is about the model, not about the cache."""
     shared.encode_texts_uncached(["a photo"])
@@ -333,11 +369,11 @@ def test_the_canary_does_not_ask_the_memory(shared: SharedEncoder, model: GatedE
 
 def test_closing_finishes_what_waits_and_refuses_the_rest(model: GatedEncoder) -> None:
     """Requests that were accepted are answered; later ones are told to go elsewhere."""
-    encoder = SharedEncoder(model, observer=Observer())
+    encoder = SharedEncoder(model, observer=KeepingObserver())
     model.gate.clear()
     with ThreadPoolExecutor(3) as threads:
         accepted = threads.submit(encoder.encode_texts, ["a"])
-        assert model.entered.wait(10)
+        assert model.entered.wait(PATIENCE_S)
         waiting = threads.submit(encoder.encode_images, pixels(10)[None])
         wait_until(lambda: encoder.queued("image") == 1)
         closing = threads.submit(encoder.close)
@@ -345,9 +381,9 @@ def test_closing_finishes_what_waits_and_refuses_the_rest(model: GatedEncoder) -
         with pytest.raises(NotReadyError):
             encoder.encode_texts(["b"])
         model.gate.set()
-        closing.result(10)
+        closing.result(PATIENCE_S)
 
-        assert accepted.result(10).shape == (1, 8)
-        assert waiting.result(10).shape == (1, 8)
+        assert accepted.result(PATIENCE_S).shape == (1, 8)
+        assert waiting.result(PATIENCE_S).shape == (1, 8)
     assert model.closed
     encoder.close()
