@@ -78,10 +78,18 @@ class ItemAnswer(Answer):
     thumbnail_url: str
 
 
+class ListedItem(ItemAnswer):
+    """An item of a listing."""
+
+    vector: str | None = Field(
+        default=None, description="on request: base64 of little-endian float32"
+    )
+
+
 class ItemsAnswer(Answer):
     """One page of items, in order of id."""
 
-    items: list[ItemAnswer]
+    items: list[ListedItem]
     cursor: str | None = Field(description="send it back for the next page; null on the last")
 
 

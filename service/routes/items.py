@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import base64
+from functools import partial
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from core.errors import UsageError
-from core.types import JSONObject
+from core.types import FloatArray, JSONObject, JSONValue
+from index.changes import vector_blob
 from index.filters import Filter, parse_filter
 from service.access import check_count, engine_of, writable_engine_of
 from service.adding import (
@@ -68,6 +71,9 @@ async def get_items(
     filter: Annotated[str | None, Query(description="JSON object, see docs/api.md")] = None,
     cursor: Annotated[str | None, Query(description="of the last page, to go on")] = None,
     limit: Annotated[int, Query(ge=1, description="items of one page")] = 100,
+    vectors: Annotated[
+        Literal["base64"] | None, Query(description="fills `vector` of each item")
+    ] = None,
 ) -> Response:
     """Return one page of items in the order of their ids."""
     engine = engine_of(request)
@@ -75,11 +81,8 @@ async def get_items(
     if limit > most:
         raise out_of_range(f"limit = {limit}, the most is {most}; page with cursor", param="limit")
     chosen = None if filter is None else _filter(parse_json(filter, param="filter"))
-    page = await engine.workers.run(
-        engine.gallery.collection.scroll, filter=chosen, cursor=cursor, limit=limit
-    )
-    items = [item_object(item) for item in page.items]
-    return json_response({"items": list(items), "cursor": page.cursor})
+    find = partial(_page, engine, with_vectors=vectors is not None)
+    return json_response(await engine.workers.run(find, filter=chosen, cursor=cursor, limit=limit))
 
 
 @router.post(
@@ -148,6 +151,26 @@ def _add(engine: Engine, pending: list[PendingItem], key: str | None) -> JSONObj
         return add_items(engine, pending)
     request = RepeatableRequest(key, digest_of(pending))
     return engine.idempotency.once(request, lambda: add_items(engine, pending, request))
+
+
+def _page(
+    engine: Engine, *, filter: Filter | None, cursor: str | None, limit: int, with_vectors: bool
+) -> JSONObject:
+    collection = engine.gallery.collection
+    page = collection.scroll(filter=filter, cursor=cursor, limit=limit)
+    names = [item.id for item in page.items] if with_vectors else []
+    vectors = collection.find_vectors(names)
+    items: list[JSONValue] = [
+        {**item_object(item), "vector": _encoded(vectors[item.id])}
+        if item.id in vectors
+        else item_object(item)
+        for item in page.items
+    ]
+    return {"items": items, "cursor": page.cursor}
+
+
+def _encoded(vector_D: FloatArray) -> str:
+    return base64.b64encode(vector_blob(vector_D)).decode()
 
 
 def _delete(engine: Engine, fields: DeleteRequest) -> JSONObject:

@@ -19,7 +19,13 @@ from core.errors import (
     UnsupportedImageError,
 )
 from core.pairs.image_file import FileSlice
-from encoders.decoding import DecodeLimits, decode_image, read_image_file, sniff_format
+from encoders.decoding import (
+    DecodeLimits,
+    decode_image,
+    image_size,
+    read_image_file,
+    sniff_format,
+)
 from tests.fakes import picture_bytes
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")
@@ -261,3 +267,17 @@ def test_a_picture_in_a_container_has_the_same_limit(tmp_path: Path) -> None:
     assert read_image_file(small, DecodeLimits(max_bytes=100)) == b"x" * 100
     with pytest.raises(ImageTooLargeError, match="101 bytes"):
         read_image_file(large, DecodeLimits(max_bytes=100))
+
+
+@pytest.mark.parametrize(("orientation", "size"), [(1, (30, 20)), (3, (30, 20)), (6, (20, 30))])
+def test_the_size_of_a_picture_is_that_of_the_upright_one(
+    orientation: int, size: tuple[int, int]
+) -> None:
+    """A quarter turn exchanges width and height, as decoding does."""
+    buffer, exif = io.BytesIO(), Image.Exif()
+    exif[0x0112] = orientation
+    Image.new("RGB", (30, 20)).save(buffer, "JPEG", exif=exif)
+
+    assert image_size(buffer.getvalue()) == size == decode_image(buffer.getvalue()).size
+    with pytest.raises(UndecodableImageError):
+        image_size(b"junk")

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import base64
 import json
+import subprocess
+import sys
 from functools import partial
 from pathlib import Path
 
+import httpx
 import pytest
 
 from core.errors import ConflictError, StorageError, UsageError
@@ -17,6 +20,7 @@ from service.idempotency import IdempotencyKeys, RepeatableRequest
 from tests.fakes import FakeEncoder, picture_bytes
 from tests.service.running import running
 
+ROOT = Path(__file__).parent.parent.parent
 A = RepeatableRequest("a", "body")
 
 
@@ -148,3 +152,32 @@ def test_the_first_answer_outlives_the_process(tmp_path: Path) -> None:
     assert first.json() == {"results": [{"id": "a", "status": "created", "error": None}]}
     assert again.json() == first.json()
     assert other.status_code == 409
+
+
+@pytest.mark.slow
+def test_a_retry_after_a_crash_gets_the_first_answer(tmp_path: Path) -> None:
+    """The process dies between commit and answer: the repeated request hears "created" too.
+
+    Without a receipt it would hear "unchanged", as if another had added the item.
+    """
+    item = {"image": base64.b64encode(picture_bytes("red")).decode(), "id": "a"}
+    key = {"Idempotency-Key": "order-1"}
+    command = [sys.executable, "-m", "tests.service.dying_server", str(tmp_path)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stdout is not None
+            address = server.stdout.readline().strip()
+            with (
+                httpx.Client(base_url=address, timeout=60, trust_env=False) as client,
+                pytest.raises(httpx.TransportError),
+            ):
+                client.post("/v1/items", json={"items": [item]}, headers=key)
+        finally:
+            server.kill()
+
+    with running(tmp_path) as client:
+        again = client.post("/v1/items", json={"items": [item]}, headers=key)
+        without = client.post("/v1/items", json={"items": [item]})
+
+    assert again.json()["results"][0]["status"] == "created"
+    assert without.json()["results"][0]["status"] == "unchanged"

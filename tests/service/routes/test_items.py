@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -153,9 +154,22 @@ def test_a_listing_goes_page_by_page(colours: httpx.Client) -> None:
     assert [item["id"] for item in some["items"]] == ["green", "red"]
 
 
+def test_a_listing_shows_the_vectors_on_request(colours: httpx.Client) -> None:
+    """To the last bit those that were stored; without asking there are none."""
+    params = {"filter": '{"n": 0}', "vectors": "base64"}
+    (item,) = colours.get("/v1/items", params=params).json()["items"]
+    (plain,) = colours.get("/v1/items", params={"filter": '{"n": 0}'}).json()["items"]
+    vector = np.frombuffer(base64.b64decode(item.pop("vector")), "<f4").tolist()
+    hit = colours.post("/v1/search", json={"query": [{"vector": vector}], "k": 1}).json()["hits"][0]
+
+    assert plain == item
+    assert (hit["id"], hit["score"]) == ("red", pytest.approx(1.0, abs=1e-6))
+
+
 @pytest.mark.parametrize(
     ("params", "status"),
     [
+        ({"vectors": "float"}, 400),
         ({"limit": 0}, 422),
         ({"limit": 10**6}, 422),
         ({"limit": "x"}, 400),
