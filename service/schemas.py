@@ -292,7 +292,9 @@ class EmbeddingRequest(Body):
     modality: Literal["text", "image"] = Field(
         default="text", description="image: the strings of `input` are base64 images"
     )
-    encoding_format: Literal["float", "base64"] = "float"
+    encoding_format: Literal["float", "base64"] | None = Field(
+        default=None, description="float when absent; base64 is little-endian float32"
+    )
     dimensions: int | None = Field(
         default=None, ge=1, description="keep the first n, normalised again"
     )

@@ -160,7 +160,7 @@ def _shortened(vectors_ND: FloatArray, dimensions: int) -> FloatArray:
     return normalised_ND
 
 
-def _encoded(vector_D: FloatArray, encoding: str) -> JSONValue:
+def _encoded(vector_D: FloatArray, encoding: str | None) -> JSONValue:
     if encoding == "base64":
         return base64.b64encode(vector_D.astype("<f4").tobytes()).decode()
     values: list[JSONValue] = vector_D.tolist()
