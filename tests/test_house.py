@@ -19,6 +19,7 @@ PACKAGES = (
     "evaluation",
     "training",
     "service",
+    "sightline",
     "cli",
 )
 FOLDERS = (*PACKAGES, "tests", "benchmarks", "examples")
