@@ -19,7 +19,7 @@ from service.backlog import Backlog, Ticket
 from service.errors import error_object, error_response
 from service.incoming import Incoming
 from service.metrics import Metrics
-from service.request_cost import announced_length, estimated_cost
+from service.request_cost import announced_length, estimated_cost, is_bulk
 from service.request_scope import CURRENT_SCOPE, RequestScope, deadline_message
 
 UNGUARDED = frozenset({"/healthz", "/readyz", "/metrics"})
@@ -60,7 +60,9 @@ class Admission:
             await response(scope, receive, send)
             return
         try:
-            ticket = self._backlog.admit(cost=estimated_cost(scope), size=length or 0)
+            ticket = self._backlog.admit(
+                cost=estimated_cost(scope), size=length or 0, is_bulk=is_bulk(scope)
+            )
         except BusyError as error:
             response = self._refusal(error, _TOO_MANY)
             if length is None:

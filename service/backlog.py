@@ -20,6 +20,8 @@ _WINDOW = 256
 _LARGEST_SHARE = 0.25
 """Part of the cost limit that one request is charged at most, so that a large one fits beside
 others instead of waiting for an empty service."""
+_BULK_SHARE = 0.75
+"""Part of the cost limit that bulk work may fill: the rest is for people who wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +30,7 @@ class BacklogLimits:
 
     max_requests: int = 256
     """Requests."""
-    max_cost: float = 256.0
+    max_cost: float = 128.0
     """Cost units, see ``service.request_cost``."""
     max_bytes: int = 512 * 2**20
     """Bytes of request bodies, announced or arrived."""
@@ -62,21 +64,23 @@ class Backlog:
         self._busy_since = 0.0
         self._finished: deque[tuple[float, float]] = deque(maxlen=_WINDOW)
 
-    def admit(self, *, cost: float, size: int) -> Ticket:
+    def admit(self, *, cost: float, size: int, is_bulk: bool = False) -> Ticket:
         """Take a request of an estimated cost and ``size`` announced bytes in.
 
-        A request is always taken into an empty service, however large it is.
+        A request is always taken into an empty service, however large it is. Bulk work leaves a
+        quarter of the cost to searches and labels.
 
         Raises:
             BusyError: one of the limits is reached.
         """
         limits = self._limits
         cost = self._charged(cost)
+        most_cost = limits.max_cost * (_BULK_SHARE if is_bulk else 1.0)
         with self._lock:
             if self.requests >= limits.max_requests:
                 raise _busy(f"{self.requests} requests", f"{limits.max_requests}")
-            if self.requests and self.cost + cost > limits.max_cost:
-                raise _busy(f"work of {self.cost:.1f} images", f"{limits.max_cost:g}")
+            if self.requests and self.cost + cost > most_cost:
+                raise _busy(f"work of {self.cost:.1f} images", f"{most_cost:g}")
             if self.requests and self.bytes + size > limits.max_bytes:
                 raise _busy(f"{self.bytes} bytes of requests", f"{limits.max_bytes}")
             if not self.requests:

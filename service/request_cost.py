@@ -20,6 +20,7 @@ _TEXT_BODY_BYTES = 4096
 """A JSON body up to this size is taken for texts: hardly any picture is so small."""
 _MODEL_READS = ("/search",)
 _CHEAP_WRITES = ("/delete",)
+_BULK_WRITES = ("/items",)
 
 
 def cost_of(*, images: int = 0, texts: int = 0) -> float:
@@ -42,6 +43,11 @@ def estimated_cost(scope: Scope) -> float:
     if not is_form and length <= _TEXT_BODY_BYTES:
         return TEXT_COST
     return max(IMAGE_COST, length / _IMAGE_BYTES)
+
+
+def is_bulk(scope: Scope) -> bool:
+    """Return whether a request adds items: much work, and nobody watches."""
+    return scope["method"] == "POST" and scope["path"].endswith(_BULK_WRITES)
 
 
 def announced_length(headers: Headers) -> int | None:

@@ -98,7 +98,7 @@ class Settings:
     """Seconds of one model call after which the model counts as stuck: what waits gets 503."""
     max_requests: int = 256
     """Requests in flight; beyond it requests get 429 before their body is read."""
-    max_cost: float = 256.0
+    max_cost: float = 128.0
     """Work in flight, in images (a text counts 0.2); beyond it requests get 429 unread."""
     max_bytes_in_flight: int = 512 * 2**20
     """Bytes of all request bodies in flight; beyond it requests get 429 unread."""

@@ -74,6 +74,17 @@ def test_one_request_is_charged_a_quarter_at_most() -> None:
         backlog.admit(cost=1, size=0)
 
 
+def test_bulk_work_leaves_room_for_searches() -> None:
+    """Adding items fills three quarters; a search still gets in, more items do not."""
+    backlog = book(max_cost=8)
+    for _ in range(6):
+        backlog.admit(cost=1, size=0, is_bulk=True)
+
+    with pytest.raises(BusyError, match=r"at most 6 "):
+        backlog.admit(cost=1, size=0, is_bulk=True)
+    backlog.admit(cost=1, size=0)
+
+
 def test_a_correction_replaces_the_estimate() -> None:
     """The real number of images counts from then on, and it is what is given back."""
     backlog = book(max_cost=100)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from starlette.datastructures import Headers
 
-from service.request_cost import announced_length, cost_of, estimated_cost
+from service.request_cost import announced_length, cost_of, estimated_cost, is_bulk
 
 
 def head(method: str, path: str, **headers: str) -> dict[str, object]:
@@ -38,6 +38,14 @@ def test_the_head_of_a_request_says_about_what_it_costs(
 ) -> None:
     """Reads cost little, texts a fifth of an image, large bodies hold many images."""
     assert estimated_cost(scope) == expected
+
+
+def test_adding_items_is_bulk_work() -> None:
+    """Reading, deleting and searching are not."""
+    paths = ["/v1/items", "/v1/items/delete", "/v1/search"]
+
+    assert [is_bulk(head("POST", path)) for path in paths] == [True, False, False]
+    assert not is_bulk(head("GET", "/v1/items"))
 
 
 def test_the_real_cost_is_images_and_a_fifth_of_the_texts() -> None:
