@@ -81,6 +81,35 @@ def test_the_size_of_a_tile_changes_nothing() -> None:
     assert first.top_scores_NK.tobytes() == second.top_scores_NK.tobytes()
 
 
+def test_equal_items_tie_exactly_wherever_they_lie() -> None:
+    """The same vector at any place of the gallery has the same score to the last bit."""
+    generator = np.random.default_rng(2)
+    gallery_MD = unit(generator, 102, 96)
+    same = [0, 17, 63, 64, 100, 101]
+    gallery_MD[same] = gallery_MD[0]
+    ids = [f"{place:03}" for place in range(102)]
+
+    found = exact_ranks(unit(generator, 20, 96), gallery_MD, ids, [same] * 20)
+
+    for ranks in found.judged.per_query():
+        assert ranks == list(range(ranks[0], ranks[0] + 6))
+
+
+def test_a_monotone_map_of_the_scores_changes_no_rank() -> None:
+    """Queries of four times the length have four times the scores, and the same lists."""
+    generator = np.random.default_rng(5)
+    queries_ND, gallery_MD = unit(generator, 10, 16), unit(generator, 50, 16)
+    ids, relevant = [str(place) for place in range(50)], [[place] for place in range(10)]
+
+    first, second = (
+        exact_ranks(queries_ND * np.float32(scale), gallery_MD, ids, relevant, top=5)
+        for scale in (1, 4)
+    )
+
+    assert first.judged.per_query() == second.judged.per_query()
+    assert first.top_NK.tolist() == second.top_NK.tolist()
+
+
 def test_what_is_excluded_is_no_answer_and_not_relevant() -> None:
     """A query that is in the gallery is dropped before anything is counted."""
     gallery_MD = np.array([[1, 0], [0.9, 0.1], [0, 1]], np.float32)

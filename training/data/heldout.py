@@ -16,8 +16,8 @@ from torch import Tensor
 
 from core.errors import ConfigError
 from core.types import FloatArray
+from evaluation.exact_search import exact_ranks
 from evaluation.metrics import hit_at_k, reciprocal_rank
-from evaluation.ranking import relevant_ranks, score_rows
 from training.towers.forward import TwoTowers
 from training.zero_shot import LabelTask, class_vectors, zero_shot_metrics
 
@@ -141,11 +141,10 @@ def _embed(
 def _direction(
     name: str, queries_QD: FloatArray, gallery_ND: FloatArray, relevant: Sequence[frozenset[int]]
 ) -> dict[str, float]:
-    places_N = np.arange(len(gallery_ND))
-    ranks_Q = [
-        relevant_ranks(scores_N, places_N, sorted(items))
-        for scores_N, items in zip(score_rows(queries_QD, gallery_ND), relevant, strict=True)
-    ]
+    # Items that tie are in the order of the gallery: these ids sort as their places do.
+    ids = [f"{place:012}" for place in range(len(gallery_ND))]
+    found = exact_ranks(queries_QD, gallery_ND, ids, [sorted(items) for items in relevant])
+    ranks_Q = [np.array(ranks, np.int64) for ranks in found.judged.per_query()]
     values = {f"{name}_mrr": float(np.mean([reciprocal_rank(ranks_R) for ranks_R in ranks_Q]))}
     for k in KS:
         values[f"{name}_hit@{k}"] = float(np.mean([hit_at_k(ranks_R, k) for ranks_R in ranks_Q]))
