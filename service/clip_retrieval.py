@@ -22,7 +22,7 @@ from service.engine import Engine
 from service.errors import out_of_range
 from service.image_sources import ImageSource, embed_sources
 from service.query_vectors import query_vector
-from service.schemas import KnnRequest, RowsRequest
+from service.wire_schemas import KnnRequest, RowsRequest
 
 MOST_RESULT_IDS = 10_000
 """What its front end asks for when a person downloads the results."""

@@ -7,8 +7,7 @@ messages, infinity strings that are images by ``modality``.
 from __future__ import annotations
 
 from core.errors import UsageError
-from service.image_sources import ImageSource
-from service.schemas import (
+from service.embedding_schemas import (
     EmbeddingRequest,
     ImageInput,
     ImagePart,
@@ -17,6 +16,7 @@ from service.schemas import (
     TextInput,
     TextPart,
 )
+from service.image_sources import ImageSource
 
 EmbeddingInput = str | ImageSource
 """A text or an image."""

@@ -18,8 +18,8 @@ from encoders.decoding import image_size
 from service.access import check_text
 from service.engine import Engine
 from service.image_sources import ImageSource, embed_sources
-from service.schemas import ImmichEntries
 from service.uploads import parse_json
+from service.wire_schemas import ImmichEntries
 
 _TASK = "clip"
 

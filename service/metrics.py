@@ -146,10 +146,11 @@ class Metrics:
         if not counts:
             return "no request yet\n"
         means = {stage: sums[stage] / counts[stage] for stage in counts if counts[stage]}
-        lines = [f"{'stage':<20} {'calls':>9} {'mean':>11}"]
-        for stage in sorted(means, key=lambda name: -means[name]):
-            lines.append(f"{stage:<20} {int(counts[stage]):>9} {means[stage]:>10.4f}s")
-        return "\n".join(lines) + "\n"
+        lines = [
+            f"{stage:<20} {int(counts[stage]):>9} {means[stage]:>10.4f}s\n"
+            for stage in sorted(means, key=lambda name: -means[name])
+        ]
+        return "".join([f"{'stage':<20} {'calls':>9} {'mean':>11}\n", *lines])
 
     def render(self) -> bytes:
         """Return the text exposition of all metrics."""

@@ -14,12 +14,19 @@ from pydantic.json_schema import models_json_schema
 
 from core.types import JSONObject, JSONValue
 from service import answers as answer_models
-from service import label_answers, label_schemas, schemas
+from service import embedding_schemas, label_answers, label_schemas, schemas, wire_schemas
 from service.answers import Error
 from service.openapi_security import add_security
 from service.scopes import RouteScopes
 
-_MODULES = (schemas, label_schemas, answer_models, label_answers)
+_MODULES = (
+    schemas,
+    label_schemas,
+    embedding_schemas,
+    wire_schemas,
+    answer_models,
+    label_answers,
+)
 _REFERENCE = "#/components/schemas/{model}"
 _FRAMEWORK_SCHEMAS = ("HTTPValidationError", "ValidationError")
 _RETRY_AFTER = {"schema": {"type": "integer", "minimum": 0}, "description": "seconds to wait"}

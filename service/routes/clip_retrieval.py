@@ -14,8 +14,8 @@ from service.answers import FrontConfig, KnnHit, RowMetadata
 from service.clip_retrieval import index_name, knn, metadata_of_rows
 from service.openapi import json_body, reference, refusals, succeeds
 from service.responses import json_response
-from service.schemas import KnnRequest, RowsRequest
 from service.uploads import read_json
+from service.wire_schemas import KnnRequest, RowsRequest
 
 router = APIRouter(tags=["clip-retrieval"])
 

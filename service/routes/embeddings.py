@@ -14,6 +14,7 @@ from core.types import FloatArray, JSONObject, JSONValue
 from service.access import check_count, check_text, engine_of
 from service.answers import EmbeddingAnswer, ModelAnswer, ModelsAnswer
 from service.embedding_inputs import embedding_inputs
+from service.embedding_schemas import EmbeddingRequest
 from service.engine import Engine
 from service.errors import out_of_range
 from service.image_sources import ImageSource, embed_sources
@@ -21,7 +22,6 @@ from service.middleware import restore_slashes
 from service.openapi import answers, json_body
 from service.request_scope import count_work
 from service.responses import json_response
-from service.schemas import EmbeddingRequest
 from service.uploads import read_upload
 
 router = APIRouter(tags=["embeddings"])

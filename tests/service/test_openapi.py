@@ -41,7 +41,7 @@ CHECKS = [
     response_headers_conformance,
     response_schema_conformance,
 ]
-EXAMPLES = int(os.environ.get("SIGHTLINE_EXAMPLES", "10"))
+EXAMPLES = int(os.environ.get("OPENAPI_EXAMPLES", "10"))
 
 
 def operation(method: str, path: str) -> dict[str, Any]:
