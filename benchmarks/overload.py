@@ -2,9 +2,9 @@
 
     python -m benchmarks.overload [--seconds 8] [--max-cost 16] [--decode thread]
 
-Starts ``sightline serve`` with the starter model over the example gallery, measures how many searches
-a second it does for a few patient clients (the capacity), then offers 0.5, 1, 2 and 4 times that at
-fixed intervals, and 1 time again. Arrivals never wait for answers, so no delay hides another
+Starts ``sightline serve`` with the starter model over the example gallery, measures how many
+searches a second it does for a few patient clients (the capacity), then offers 0.5, 1, 2 and 4
+times that at fixed intervals, and 1 time again. Arrivals never wait for answers, so no delay hides another
 (coordinated omission). Server and client share the machine: read ratios.
 """
 
@@ -67,7 +67,7 @@ async def measure(port: int, pid: int, photo: bytes, seconds: float) -> None:
     print(f"{platform.platform()}, {os.cpu_count()} cores, photo of {len(photo) // 1024} KiB")
     print(f"capacity with {PATIENT_CLIENTS} patient clients: {capacity:.1f} searches/s")
     print(
-        "| rate | offered/s | answered/s | p50 ms | p99 ms | refused | p99 of 429 ms | other | RSS |"
+        "| rate | offered/s | answered/s | p50 ms | p99 ms | refused | p99 of 429 | other | RSS |"
     )
     print("|---|---|---|---|---|---|---|---|---|")
     for factor in FACTORS:

@@ -40,6 +40,11 @@ def close_decoder(decode: ImageDecoder) -> None:
         decode.close()
 
 
+def lost_decoders(decode: ImageDecoder) -> int:
+    """Return how many processes of a decoder were lost and replaced."""
+    return decode.replaced if isinstance(decode, DecoderProcesses) else 0
+
+
 class DecodingPool:
     """Decodes images in threads; the number of threads bounds the memory that it takes."""
 

@@ -20,7 +20,7 @@ from index.gallery import Gallery
 from index.query import Query, Term
 from index.receipts import find_receipt
 from service.batching import BatchLimits, SharedEncoder
-from service.decoding_pool import DecodingPool, close_decoder, open_decoder
+from service.decoding_pool import DecodingPool, close_decoder, lost_decoders, open_decoder
 from service.idempotency import IdempotencyKeys
 from service.metrics import Metrics
 from service.remote_images import RemoteImages
@@ -206,6 +206,7 @@ def batch_limits(settings: Settings) -> BatchLimits:
 
 def _publish_gauges(engine: Engine) -> None:
     add = engine.metrics.add_gauge
+    add("decoders_replaced", "Decoder processes lost.", lambda: lost_decoders(engine.decode))
     add("gallery_items", "Items of the gallery.", engine.gallery.collection.count)
     add("queued_texts", "Texts that wait for the model.", lambda: engine.encoder.queued("text"))
     add("queued_images", "Images that wait for the model.", lambda: engine.encoder.queued("image"))

@@ -31,7 +31,15 @@ ImageFormat = Literal["JPEG", "PNG", "WEBP", "GIF", "BMP", "AVIF", "TIFF"]
 
 _LARGEST_PORT = 65535
 _MAY_BE_ZERO = frozenset(
-    {"port", "threads", "decode_threads", "text_cache_entries", "image_cache_entries", "rate_limit"}
+    {
+        "port",
+        "threads",
+        "decode_threads",
+        "text_cache_entries",
+        "drain_notice_s",
+        "image_cache_entries",
+        "rate_limit",
+    }
 )
 
 
