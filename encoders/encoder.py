@@ -13,7 +13,7 @@ from encoders.preprocessing import Preprocessing
 
 
 class Encoder(Protocol):
-    """A loaded dual encoder. Calls are not re-entrant: one thread at a time."""
+    """A loaded dual encoder. One thread at a time may embed and close."""
 
     @property
     def encoder_id(self) -> str:
@@ -74,7 +74,10 @@ class Encoder(Protocol):
         ...
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
-        """Return how many tokens each text has, special tokens included, before truncation."""
+        """Return how many tokens each text has, special tokens included, before truncation.
+
+        Any thread may call this.
+        """
         ...
 
     def close(self) -> None:

@@ -70,8 +70,7 @@ class SharedEncoder:
         )
         common |= {"max_batch": limits.max_batch_texts, "max_queued": limits.max_queued_texts}
         self._texts: Lane[str, FloatArray] = Lane("text", self._run_texts, **common)
-        self._tokens: Lane[str, int] = Lane("tokens", encoder.count_tokens, **common)
-        self._lanes: tuple[Lane[Any, Any], ...] = (self._texts, self._images, self._tokens)
+        self._lanes: tuple[Lane[Any, Any], ...] = (self._texts, self._images)
         self._inference = InferenceThread(
             self._lanes, observer=observer, timeout_s=limits.timeout_s
         )
@@ -113,7 +112,7 @@ class SharedEncoder:
         return self._encoder.context_length
 
     def queued(self, lane: str) -> int:
-        """Return how many inputs wait in ``text``, ``image`` or ``tokens``."""
+        """Return how many inputs wait in the lane ``text`` or ``image``."""
         return next(item.queued for item in self._lanes if item.name == lane)
 
     def encode_images(self, pixels_NSS3: PixelArray) -> FloatArray:
@@ -164,11 +163,7 @@ class SharedEncoder:
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Return how many tokens each text has before truncation."""
-        outcomes = self._submit(self._tokens, texts)
-        for outcome in outcomes:
-            if isinstance(outcome, SightlineError):
-                raise outcome
-        return [count for count in outcomes if isinstance(count, int)]
+        return self._encoder.count_tokens(texts)
 
     def close(self) -> None:
         """Finish what waits, end the thread and release the model; calling it twice is fine."""

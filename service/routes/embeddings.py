@@ -20,11 +20,14 @@ from service.errors import out_of_range
 from service.image_sources import ImageSource, embed_sources
 from service.middleware import restore_slashes
 from service.openapi import answers, json_body
-from service.request_scope import count_work
+from service.request_scope import Priority, count_work, work_as
 from service.responses import json_response
 from service.uploads import read_upload
 
 router = APIRouter(tags=["embeddings"])
+
+_MOST_WATCHED = 8
+"""Inputs of a request that somebody may wait for; larger ones yield to searches at the model."""
 
 _EXAMPLE: JSONObject = {
     "object": "list",
@@ -93,6 +96,8 @@ def _embed(engine: Engine, fields: EmbeddingRequest) -> JSONObject:
     _check_model(engine, fields.model)
     _check_dimensions(engine, fields.dimensions)
     inputs = embedding_inputs(fields)
+    if len(inputs) > _MOST_WATCHED:
+        work_as(Priority.BULK)
     texts = {place: item for place, item in enumerate(inputs) if isinstance(item, str)}
     images = {place: item for place, item in enumerate(inputs) if not isinstance(item, str)}
     vectors = dict(zip(texts, _embed_texts(engine, texts), strict=True))
