@@ -51,6 +51,30 @@ def test_every_variable_named_anywhere_is_a_setting() -> None:
     assert set(re.findall(r"SIGHTLINE_[A-Z_]+", text)) <= VARIABLES
 
 
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_service_is_open_only_where_its_port_is_this_machine_s(name: str) -> None:
+    """In a container it listens for all; what is published, and to whom, decides."""
+    service = SERVICES[name]
+    if environment_of(service)["SIGHTLINE_ALLOW_OPEN"] == "true":
+        assert all(port.startswith("127.0.0.1:") for port in service["ports"])
+
+
+def test_the_image_alone_asks_for_keys() -> None:
+    """Who runs it without compose publishes it himself: the image does not allow that open."""
+    assert "SIGHTLINE_HOST=0.0.0.0" in DOCKERFILE
+    assert "ALLOW_OPEN" not in DOCKERFILE
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_the_health_check_needs_no_key(name: str) -> None:
+    """The route that it asks is open also when the gallery has keys."""
+    from service.scopes import SCOPES
+
+    asked = re.findall(r"8000(/\w+)'", SERVICES[name]["healthcheck"]["test"][-1])
+
+    assert [SCOPES[f"GET {path}"] for path in asked] == [None]
+
+
 def test_the_default_service_is_the_demo_without_torch() -> None:
     """``docker compose up`` builds the cpu stage and starts one service, the demo."""
     default = [name for name, service in SERVICES.items() if "profiles" not in service]

@@ -8,6 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.service.closed_gallery import closed_gallery
 from tests.service.running import add_colours, running
 
 
@@ -16,6 +17,13 @@ def colours(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     """Serve a gallery of six one-colour pictures; tests that use it must not change it."""
     with running(tmp_path_factory.mktemp("colours")) as client:
         add_colours(client)
+        yield client
+
+
+@pytest.fixture(scope="session")
+def closed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    """Serve a gallery that has a key of each scope; tests that use it must not change it."""
+    with closed_gallery(tmp_path_factory.mktemp("closed")) as client:
         yield client
 
 
