@@ -4,8 +4,8 @@
 
 Starts ``sightline serve`` with the starter model over the example gallery, measures how many
 searches a second it does for a few patient clients (the capacity), then offers 0.5, 1, 2 and 4
-times that at fixed intervals, and 1 time again. Arrivals never wait for answers, so no delay hides another
-(coordinated omission). Server and client share the machine: read ratios.
+times that at fixed intervals, and 1 time again. Arrivals never wait for answers, so no delay hides
+another (coordinated omission). Server and client share the machine: read ratios.
 """
 
 from __future__ import annotations

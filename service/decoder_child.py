@@ -1,8 +1,8 @@
 """A process that decodes one image after another and may die of it.
 
-It is started by ``service.decoder_processes`` with a socket to its parent as its only open file, and
-once it is ready it can open no other: no file, no connection. What it sends back are pixels and
-short texts in a fixed layout, never pickled objects, so that a captured child can hurt nobody.
+It is started by ``service.decoder_processes`` with a socket to its parent as its only open file,
+and once it is ready it can open no other: no file, no connection. What it sends back are pixels
+and short texts in a fixed layout, never pickled objects, so that a captured child hurts nobody.
 
     request     min_side (-1: none), length of the image, image
     answer      status, width, height, length of the payload, payload (pixels, or JSON of an error)

@@ -1,7 +1,7 @@
 """Decoding in child processes: one that crashes, hangs or eats memory costs one image its answer.
 
-A C library that reads hostile bytes may overwrite memory. In a child (``service.decoder_child``) that
-ends the child; its parent replaces it and answers 422 to that one image.
+A C library that reads hostile bytes may overwrite memory. In a child (``service.decoder_child``)
+that ends the child; its parent replaces it and answers 422 to that one image.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class _Child:
         self._options = options
         self._socket = ours
         with theirs:
-            self._process = subprocess.Popen(
+            self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
                 _command(theirs.fileno(), options),
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
@@ -205,7 +205,7 @@ class DecoderProcesses:
                 self.replaced += 1
             logger.warning("decoder process lost", extra={"reason": how})
             raise UndecodableImageError(
-                f"decoding the picture ended its decoder ({how}); save it anew with another program",
+                f"decoding the picture ended its decoder ({how}); save it anew in another program",
                 code=CRASHED,
             ) from gone
         except NotReadyError:

@@ -167,7 +167,7 @@ def _asked_timeout_s(scope: Scope) -> float | None:
         return None
     if not _SECONDS.match(given) or float(given) <= 0:
         raise UsageError(
-            f"{TIMEOUT_HEADER}: {given[:40]!r} is no number of seconds above 0; send for example 2.5",
+            f"{TIMEOUT_HEADER}: {given[:40]!r} is no number of seconds above 0; send it as 2.5",
             param=TIMEOUT_HEADER,
         )
     return float(given)
