@@ -17,6 +17,18 @@ from evaluation.comparison import Difference, compare_values
 from evaluation.intervals import LEVEL, RESAMPLES
 from evaluation.report_reading import PerQuery, StoredReport
 
+ALL = "all"
+"""Stands for every metric that both reports have."""
+_HEADLINES = ("hit@", "recall@", "ndcg@")
+_HEADLINE_NAMES = (
+    "mean_average_precision",
+    "mean_reciprocal_rank",
+    "accuracy",
+    "accuracy_top5",
+    "brier",
+    "nll",
+)
+
 
 @dataclass(frozen=True, slots=True)
 class ReportComparison:
@@ -51,7 +63,8 @@ def compare_reports(
     Args:
         baseline: the report to compare with.
         candidate: the report that may be better.
-        metrics: which ones, by default all that both have; p values are corrected for their number.
+        metrics: which ones, or ``("all",)``; by default the headlines (``headline_names``): p values
+            are corrected for the number of metrics, so each further one costs power.
         different_data: compare although data, labels, templates or queries differ.
         level: of the intervals.
         resamples: bootstrap samples, and sign flips.
@@ -66,10 +79,7 @@ def compare_reports(
         require_comparable(baseline, candidate)
     before, after = _per_query(baseline), _per_query(candidate)
     rows = _matched(before, after, different_data=different_data)
-    names = [name for name in before.values if name in after.values]
-    if metrics is not None:
-        check_names(metrics, names, where="metrics")
-        names = [name for name in names if name in metrics]
+    names = _chosen([name for name in before.values if name in after.values], metrics)
     rows_before, rows_after = [one for one, _ in rows], [other for _, other in rows]
     clusters = [before.clusters[row] for row in rows_before]
     return ReportComparison(
@@ -86,7 +96,7 @@ def compare_reports(
         untested=tuple(
             name
             for name in baseline.metrics
-            if metrics is None and name in candidate.metrics and name not in before.values
+            if name in candidate.metrics and name not in before.values
         ),
         queries=len(rows),
         clusters=len(set(clusters)),
@@ -102,6 +112,12 @@ def differing_digests(baseline: StoredReport, candidate: StoredReport) -> tuple[
         name for name in names if baseline.comparable.get(name) != candidate.comparable.get(name)
     ]
     return (*(["kind"] if baseline.kind != candidate.kind else []), *differing)
+
+
+def headline_names(names: Sequence[str]) -> list[str]:
+    """Return the metrics that are compared by default; all of them if there is no headline."""
+    headlines = [name for name in names if name.startswith(_HEADLINES) or name in _HEADLINE_NAMES]
+    return headlines or list(names)
 
 
 def require_comparable(baseline: StoredReport, candidate: StoredReport) -> None:
@@ -169,6 +185,16 @@ def _per_query(report: StoredReport) -> PerQuery:
             "to pair; a report of kind retrieval, score, classify or probe has them"
         )
     return report.queries
+
+
+def _chosen(names: Sequence[str], metrics: Sequence[str] | None) -> list[str]:
+    """Return the metrics to compare, in the order of the reports."""
+    if metrics is None:
+        return headline_names(names)
+    if list(metrics) == [ALL]:
+        return list(names)
+    check_names(metrics, names, where="metrics")
+    return [name for name in names if name in metrics]
 
 
 def _matched(before: PerQuery, after: PerQuery, *, different_data: bool) -> list[tuple[int, int]]:

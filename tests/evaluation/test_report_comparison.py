@@ -13,6 +13,7 @@ from evaluation.report_comparison import (
     compare_reports,
     comparison_json,
     differing_digests,
+    headline_names,
 )
 from evaluation.report_reading import read_report
 from tests.evaluation.report_folders import write_queries
@@ -170,6 +171,18 @@ def test_an_unknown_metric_is_refused_with_the_nearest(tmp_path: Path) -> None:
 
     with pytest.raises(UsageError, match=r"did you mean 'recall@5'"):
         compare_reports(report, report, metrics=["recal@5"])
+
+
+def test_the_headlines_are_compared_unless_all_are_asked_for(tmp_path: Path) -> None:
+    """Each further metric costs power; what is not in the headlines is asked for by name."""
+    report = read_report(write_queries(tmp_path / "a", {**HITS, "f1@5": HITS["recall@5"]}))
+
+    default = compare_reports(report, report).differences
+    every = compare_reports(report, report, metrics=["all"]).differences
+
+    assert [item.name for item in default] == ["hit@1", "recall@5"]
+    assert [item.name for item in every] == ["hit@1", "recall@5", "f1@5"]
+    assert headline_names(["x", "y"]) == ["x", "y"]
 
 
 def test_a_report_without_values_of_queries_cannot_be_paired(tmp_path: Path) -> None:
