@@ -63,8 +63,8 @@ def compare_reports(
     Args:
         baseline: the report to compare with.
         candidate: the report that may be better.
-        metrics: which ones, or ``("all",)``; by default the headlines (``headline_names``): p values
-            are corrected for the number of metrics, so each further one costs power.
+        metrics: which ones, or ``["all"]``; by default the headlines (``headline_names``), for p
+            values are corrected for the number of metrics: each further one costs power.
         different_data: compare although data, labels, templates or queries differ.
         level: of the intervals.
         resamples: bootstrap samples, and sign flips.
@@ -96,7 +96,7 @@ def compare_reports(
         untested=tuple(
             name
             for name in baseline.metrics
-            if name in candidate.metrics and name not in before.values
+            if metrics is None and name in candidate.metrics and name not in before.values
         ),
         queries=len(rows),
         clusters=len(set(clusters)),
