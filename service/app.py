@@ -46,6 +46,18 @@ _DESCRIPTION = (
     '`X-Request-ID`; every error has the shape `{"error": {type, message, param, code}}`.'
 )
 
+_ROUTES: tuple[ModuleType, ...] = (
+    search,
+    classify,
+    items,
+    images,
+    label_sets,
+    embeddings,
+    fields,
+    health,
+    session,
+    page,
+)
 _WIRES: Mapping[Wire, ModuleType] = {"clip-retrieval": clip_retrieval, "immich": immich}
 
 
@@ -101,24 +113,17 @@ def create_app(
     app.state.engine = None
     install_error_handlers(app, retry_after_s=settings.retry_after_s)
     install_openapi(app)
-    for module in (
-        search,
-        classify,
-        items,
-        images,
-        label_sets,
-        embeddings,
-        fields,
-        health,
-        session,
-        page,
-    ):
+    _add_routes(app, settings)
+    return app
+
+
+def _add_routes(app: FastAPI, settings: Settings) -> None:
+    for module in _ROUTES:
         app.include_router(module.router)
     for name, wire in _WIRES.items():
         if name in settings.wires:
             app.include_router(wire.router)
     app.mount("/static", page.PageFiles(directory=page.STATIC, check_dir=False), name="static")
-    return app
 
 
 def _version() -> str:

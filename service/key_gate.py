@@ -75,11 +75,11 @@ class KeyGate:
             await self._refuse(error, scope, receive, send)
             return
         if wait_s > 0:
-            error = BusyError(
+            too_many = BusyError(
                 "more requests than your rate allows; wait as long as Retry-After says",
                 code="rate_limited",
             )
-            await self._refuse(error, scope, receive, send, retry_after_s=math.ceil(wait_s))
+            await self._refuse(too_many, scope, receive, send, retry_after_s=math.ceil(wait_s))
             return
         await self._app(scope, receive, send)
 

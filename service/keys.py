@@ -20,7 +20,7 @@ from pathlib import Path
 
 from core.artifacts import make_folder, read_json, write_atomic
 from core.errors import ArtifactError, ConflictError, NotFoundError, StorageError, UsageError
-from core.types import JSONObject
+from core.types import JSONObject, JSONValue
 
 KEY_PREFIX = "sl_"
 """Begins every key, so that a leaked one is recognised by people and by scanners."""
@@ -180,7 +180,7 @@ def _changing(path: Path) -> Iterator[list[ApiKey]]:
 
 
 def _document(keys: list[ApiKey]) -> bytes:
-    entries = [
+    entries: list[JSONValue] = [
         {
             "name": key.name,
             "digest": key.digest,
@@ -191,7 +191,7 @@ def _document(keys: list[ApiKey]) -> bytes:
         }
         for key in keys
     ]
-    document: JSONObject = {"format_version": _FORMAT_VERSION, "keys": list(entries)}
+    document: JSONObject = {"format_version": _FORMAT_VERSION, "keys": entries}
     return (json.dumps(document, indent=2) + "\n").encode()
 
 

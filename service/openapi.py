@@ -38,14 +38,15 @@ _REQUEST_ID: JSONObject = {
 
 ERRORS: dict[int, tuple[str, str, str]] = {
     400: ("not well-formed", "invalid_request", "invalid_query"),
-    401: ("the API key is missing or unknown", "unauthorized", "unauthorized"),
-    403: ("read-only, or the API key may not do this", "conflict", "read_only"),
+    401: ("the API key is missing or unknown", "unauthenticated", "missing_key"),
+    403: ("read-only, or the API key may not do this", "forbidden", "scope"),
     404: ("unknown id", "not_found", "not_found"),
     409: ("contradicts what is stored", "conflict", "idempotency_key_reused"),
     413: ("too large", "too_large", "body_too_large"),
     415: ("not an accepted format", "invalid_image", "image_unsupported"),
     422: ("undecodable or out of range", "invalid_request", "out_of_range"),
     429: ("over capacity: try again after Retry-After seconds", "busy", "busy"),
+    502: ("an image by URL could not be loaded", "fetch", "fetch"),
     503: ("not ready: try again after Retry-After seconds", "not_ready", "not_ready"),
     504: ("out of time", "deadline", "deadline"),
     507: ("disk full: nothing was stored", "storage", "storage_full"),

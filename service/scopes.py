@@ -66,7 +66,7 @@ SCOPES: Mapping[str, Scope | None] = MappingProxyType(
 _SAFE_METHODS = frozenset({"GET", "HEAD"})
 _PAGE = frozenset({"GET /", "GET /static"})
 _DOCS = frozenset({"GET /docs", "GET /docs/{name}", "GET /docs/start.js", "GET /openapi.json"})
-_METRICS = frozenset({"GET /metrics"})
+_METRICS = frozenset({"GET /metrics", "GET /metrics-summary"})
 
 
 class RouteScopes:

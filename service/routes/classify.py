@@ -46,7 +46,7 @@ _EXAMPLE: JSONObject = {
     "/v1/classify",
     summary="Label images with words of your choice",
     openapi_extra=json_body(ClassifyRequest, form=ClassifyRequest),
-    responses=answers(_EXAMPLE, errors=(404, 409, 415, 422), model=ClassifyAnswer),
+    responses=answers(_EXAMPLE, errors=(404, 409, 415, 422, 502), model=ClassifyAnswer),
 )
 async def post_classify(request: Request) -> Response:
     """Score labels for one or more images; a bad image among several harms no other."""

@@ -49,7 +49,7 @@ _MODEL: JSONObject = {
     "/v1/embeddings",
     summary="Embed texts or images",
     openapi_extra=json_body(EmbeddingRequest),
-    responses=answers(_EXAMPLE, errors=(404, 415, 422), model=EmbeddingAnswer),
+    responses=answers(_EXAMPLE, errors=(404, 415, 422, 502), model=EmbeddingAnswer),
 )
 @router.post("/embeddings", include_in_schema=False)
 async def post_embeddings(request: Request) -> Response:

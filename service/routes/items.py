@@ -50,7 +50,7 @@ _WRITE_ERRORS = (404, 415, 422, 507)
     "/v1/items",
     summary="Add images",
     openapi_extra=json_body(AddRequest, form=AddForm),
-    responses=answers(_ADDED, errors=(409, *_WRITE_ERRORS), model=AddAnswer),
+    responses=answers(_ADDED, errors=(409, 502, *_WRITE_ERRORS), model=AddAnswer),
 )
 async def post_items(request: Request) -> Response:
     """Add or replace items; what is acknowledged is durable and searchable."""

@@ -37,7 +37,7 @@ _EXAMPLE: JSONObject = {
         }
     ],
 }
-_ERRORS = (404, 415, 422)
+_ERRORS = (404, 415, 422, 502)
 
 
 @router.get(
