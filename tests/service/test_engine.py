@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from core.errors import ConflictError, SightlineError
+from core.errors import ConflictError, NotReadyError, SightlineError
+from core.types import FloatArray
 from index.gallery import Gallery
 from service.engine import chosen_model, open_engine
 from service.metrics import Metrics
 from tests.fakes import FakeEncoder
+from tests.service.observing import wait_until
 from tests.service.running import settings_for
 
 
@@ -78,3 +84,48 @@ def test_a_missing_model_is_named(tmp_path: Path) -> None:
         open_engine(settings, metrics=Metrics())
 
     assert not settings.gallery.exists()
+
+
+class GatedEncoder(FakeEncoder):
+    """Waits at a gate before each text batch."""
+
+    def __init__(self) -> None:
+        """Start with the gate open."""
+        super().__init__()
+        self.gate = threading.Event()
+        self.gate.set()
+        self.entered = threading.Event()
+
+    def encode_texts(self, texts: Sequence[str]) -> FloatArray:
+        """Wait, then embed."""
+        self.entered.set()
+        assert self.gate.wait(60)
+        return super().encode_texts(texts)
+
+
+def test_a_stuck_model_is_not_ready_and_says_why(tmp_path: Path) -> None:
+    """Who waits is told, readiness has the reason, and a model that comes back is ready again."""
+    encoder = GatedEncoder()
+    engine = open_engine(settings_for(tmp_path), metrics=Metrics(), encoder=encoder)
+    inference = engine.encoder._inference
+    try:
+        encoder.gate.clear()
+        encoder.entered.clear()
+        with ThreadPoolExecutor(1) as clients:
+            waiting = clients.submit(engine.encoder.encode_texts, ["a"])
+            assert encoder.entered.wait(60)
+            inference._clock = lambda: time.monotonic() + 1000.0
+            inference.look()
+
+            with pytest.raises(NotReadyError, match="has not answered for 60 s"):
+                waiting.result(60)
+        with pytest.raises(NotReadyError, match="degraded: the model has not answered"):
+            engine.canary()
+        inference._clock = time.monotonic
+        encoder.gate.set()
+        wait_until(lambda: inference._trouble is None)
+
+        assert engine.canary()["status"] == "ready"
+    finally:
+        encoder.gate.set()
+        engine.close()
