@@ -38,8 +38,9 @@ class Abstain:
     max_energy: float | None = None
     """Highest energy of the image, ``Scores.energies_N``. Its usual height depends on the model
     and on the number of labels."""
-    label_scores: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
-    """Least score of single labels, for example the ones that reach a wanted precision."""
+    label_scores: Mapping[str, float | None] = field(default_factory=lambda: MappingProxyType({}))
+    """Least score of single labels, for example where they reach a wanted precision; a label with
+    ``None`` is never given, for it reaches it nowhere."""
 
     def __post_init__(self) -> None:
         """Refuse thresholds that no score can have.
@@ -72,8 +73,9 @@ class Abstain:
         )
         return next((name for name, fails in failed if fails), None)
 
-    def _of_label(self, best: LabelScore) -> float | None:
-        return self.label_scores.get(best.label)
+    def _of_label(self, best: LabelScore) -> float:
+        least = self.label_scores.get(best.label, 0.0)
+        return math.inf if least is None else least
 
 
 def _below(value: float, least: float | None) -> bool:

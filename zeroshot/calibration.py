@@ -74,7 +74,7 @@ class Calibration:
     rules: tuple[Rule, ...] = ()
     """Best first; the first one is applied. Empty without unknown images."""
     label_scores: Mapping[str, float | None] = field(default_factory=lambda: MappingProxyType({}))
-    """Least score per label; ``None`` where the precision is not reached."""
+    """Least score per label; ``None`` where the precision is not reached, and no label is given."""
     conformal: ConformalScores | None = None
     warnings: tuple[str, ...] = ()
 
@@ -87,7 +87,7 @@ class Calibration:
             min_margin=chosen.get("min_margin"),
             min_cosine=chosen.get("min_cosine"),
             max_energy=chosen.get("max_energy"),
-            label_scores={k: v for k, v in self.label_scores.items() if v is not None},
+            label_scores=self.label_scores,
         )
 
 
@@ -201,7 +201,7 @@ def _warnings(fit: TemperatureFit, least: Mapping[str, float | None]) -> tuple[s
     if unreached:
         found.append(
             f"{len(unreached)} labels do not reach the target precision at any score, or were the "
-            f"best label of no image, and have no threshold: {', '.join(unreached[:5])}"
+            f"best label of no image, and are never given: {', '.join(unreached[:5])}"
         )
     return tuple(found)
 

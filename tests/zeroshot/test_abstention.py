@@ -39,6 +39,7 @@ def test_without_thresholds_there_is_always_a_label() -> None:
         (Abstain(max_energy=-3.01), "max_energy"),
         (Abstain(label_scores={"dog": 0.5, "cat": 0.9}), None),
         (Abstain(label_scores={"dog": 0.51}), "label_score"),
+        (Abstain(label_scores={"dog": None}), "label_score"),
     ],
 )
 def test_a_threshold_is_passed_by_its_own_value(rule: Abstain, expected: str | None) -> None:
