@@ -17,7 +17,7 @@ from cli.evaluation_options import (
     reading_options,
     statistics_options,
 )
-from cli.output import print_lines, print_table
+from cli.output import note, print_lines, print_table
 from core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -172,7 +172,11 @@ def _swept(
         path = Path(temporary) / "rows.segment"
         collection.index.snapshot(path, plan=IndexPlan())
         rows = open_segment(path, dim=collection.binding.dim)
-        return list(sweep(rows, asked, kinds=kinds, progress=terminal_progress))
+        swept = list(sweep(rows, asked, kinds=kinds, progress=terminal_progress))
+    missing = [kind for kind in kinds if all(one.plan.kind != kind for one in swept)]
+    if missing:
+        note(f"{', '.join(missing)}: not measured, the gallery has too few images to train them")
+    return swept
 
 
 def _kinds(text: str) -> list[Kind]:

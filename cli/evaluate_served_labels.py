@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from zeroshot.templates import TemplateSet
 
 _MS = 1000.0
+_LEAST_SCORE = 1e-45
+"""A score of 0 is one that float32 has no number for: it is below its least."""
 
 
 def served_report(
@@ -152,7 +154,7 @@ def _scores(answer: Labels, column_of: Mapping[str, int]) -> tuple[list[float], 
     """
     scores_C, order_C = [0.0] * len(column_of), [0.0] * len(column_of)
     for place, item in enumerate(answer.labels):
-        scores_C[column_of[item.label]] = item.score
+        scores_C[column_of[item.label]] = item.score or _LEAST_SCORE
         order_C[column_of[item.label]] = float(len(column_of) - place)
     return scores_C, order_C
 

@@ -67,11 +67,12 @@ def provenance(
 def machine() -> Provenance:
     """Return the provenance of an evaluation without a model: versions and machine."""
     return Provenance(
-        versions={"python": platform.python_version(), **_package_versions()},
+        # In the order that a file of embeddings keeps them in.
+        versions=dict(sorted({"python": platform.python_version(), **_package_versions()}.items())),
         host={
-            "system": platform.system(),
-            "machine": platform.machine(),
             "cpus": str(os.cpu_count() or 0),
+            "machine": platform.machine(),
+            "system": platform.system(),
         },
     )
 

@@ -121,4 +121,6 @@ def test_an_answer_with_an_id_twice_is_refused(tmp_path: Path) -> None:
 def test_nobody_serves_captions(tmp_path: Path) -> None:
     """A gallery answers with images."""
     with pytest.raises(UsageError, match="answers with images"):
-        evaluate_served(three(tmp_path).pairs, Answers({}), RetrievalOptions(direction="image_to_text"))
+        evaluate_served(
+            three(tmp_path).pairs, Answers({}), RetrievalOptions(direction="image_to_text")
+        )

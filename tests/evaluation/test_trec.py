@@ -142,7 +142,9 @@ def test_the_files_of_a_report_score_the_same_in_trec_eval(tmp_path: Path) -> No
 
     qrels = read_qrels(tmp_path / "report" / "qrels.trec")
     run = read_run(tmp_path / "report" / "run.trec")
-    theirs = pytrec_eval.RelevanceEvaluator(qrels, {"P.1,5", "recall.5", "ndcg_cut.5"}).evaluate(run)
+    theirs = pytrec_eval.RelevanceEvaluator(qrels, {"P.1,5", "recall.5", "ndcg_cut.5"}).evaluate(
+        run
+    )
 
     assert len(theirs) == 12
     for ours, name in {
