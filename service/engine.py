@@ -36,9 +36,9 @@ logger = logging.getLogger(__name__)
 CANARY_TEXT = "a photo"
 
 _CACHE_COUNTS = {
-    "hits": "Embeddings answered from memory, or by a computation of another request.",
-    "misses": "Embeddings that had to be computed.",
-    "evictions": "Embeddings dropped from memory to make room.",
+    "hits": "Entries found in memory, or being computed by another request.",
+    "misses": "Entries that had to be computed.",
+    "evictions": "Entries dropped to make room.",
 }
 
 
@@ -56,7 +56,7 @@ class Engine:
         self.metrics = metrics
         self.label_sets = LabelSetStore(settings.gallery / "label-sets")
         self.fitted = FittedStore(settings.gallery / "label-sets")
-        self.classifiers = ClassifierCache()
+        self.classifiers = ClassifierCache(settings.classifier_cache_entries)
         # What is in it was decoded under the limits of this engine, which never change.
         self.image_cache = VectorCache(settings.image_cache_entries)
         self.idempotency = IdempotencyKeys(partial(find_receipt, gallery.collection.store))
@@ -210,9 +210,12 @@ def _publish_gauges(engine: Engine) -> None:
     add("gallery_items", "Items of the gallery.", engine.gallery.collection.count)
     add("queued_texts", "Texts that wait for the model.", lambda: engine.encoder.queued("text"))
     add("queued_images", "Images that wait for the model.", lambda: engine.encoder.queued("image"))
-    caches = {"text": engine.encoder.text_cache, "image": engine.image_cache}
+    caches: dict[str, VectorCache | ClassifierCache] = {
+        "text": engine.encoder.text_cache,
+        "image": engine.image_cache,
+        "classifier": engine.classifiers,
+    }
     for kind, cache in caches.items():
-        add(f"{kind}_cache_entries", f"{kind.title()} embeddings in memory.", cache.__len__)
+        add(f"{kind}_cache_entries", f"Entries of the {kind} cache.", cache.__len__)
         for what, help_text in _CACHE_COUNTS.items():
             add(f"{kind}_cache_{what}", help_text, partial(getattr, cache, what))
-    add("classifiers", "Classifiers in memory.", lambda: len(engine.classifiers))

@@ -135,6 +135,8 @@ class Settings:
     """Text embeddings kept in memory (2 KiB each at 512 dimensions); 0 keeps none."""
     image_cache_entries: int = 10_000
     """Embeddings of images in requests kept in memory, by content; 0 keeps none."""
+    classifier_cache_entries: int = 32
+    """Classifiers kept in memory; one of 1000 labels takes 2 MiB at 512 dimensions."""
     cors_origins: tuple[str, ...] = ()
     """Web origins whose pages may call this service, for example ``https://shop.example``."""
     allowed_hosts: tuple[str, ...] = ()

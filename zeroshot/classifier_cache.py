@@ -47,7 +47,7 @@ class ClassifierCache:
         self._classifiers: OrderedDict[_Key, Classifier] = OrderedDict()
         self._building: dict[_Key, threading.Event] = {}
         self._backgrounds: OrderedDict[tuple[str, str], FloatArray] = OrderedDict()
-        self._hits = self._misses = 0
+        self._hits = self._misses = self._evictions = 0
 
     @property
     def hits(self) -> int:
@@ -58,6 +58,11 @@ class ClassifierCache:
     def misses(self) -> int:
         """How many calls had to build one."""
         return self._misses
+
+    @property
+    def evictions(self) -> int:
+        """How many were dropped to make room."""
+        return self._evictions
 
     def __len__(self) -> int:
         return len(self._classifiers)
@@ -120,5 +125,6 @@ class ClassifierCache:
         self._backgrounds[key.encoder_id, key.template_digest] = classifier.background_BD
         while len(self._classifiers) > self._max:
             self._classifiers.popitem(last=False)
+            self._evictions += 1
         while len(self._backgrounds) > self._max:
             self._backgrounds.popitem(last=False)
