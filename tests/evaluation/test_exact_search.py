@@ -9,7 +9,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core.errors import UsageError
@@ -17,6 +17,9 @@ from core.types import FloatArray
 from evaluation.exact_scores import exact_scores, quick_error
 from evaluation.exact_search import exact_ranks
 from evaluation.ranking import rank
+
+steady = settings(deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+"""The same examples each time, however slow the machine."""
 
 
 def unit(generator: np.random.Generator, count: int, dim: int) -> FloatArray:
@@ -32,7 +35,7 @@ def all_scores(queries_ND: FloatArray, gallery_MD: FloatArray) -> FloatArray:
     return scores.reshape(rows.shape)
 
 
-@settings(deadline=None, derandomize=True, max_examples=150)
+@steady
 @given(st.integers(0, 10_000), st.sampled_from(["spread", "repeated", "signs", "near"]))
 def test_ranks_and_best_items_are_those_of_the_sorted_list(seed: int, kind: str) -> None:
     """Also with equal items, scores that tie, and items that differ in the last bits only."""

@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core.errors import UsageError
@@ -15,6 +15,7 @@ from evaluation.metrics import (
     average_precision_at_k,
     f1_at_k,
     hit_at_k,
+    ndcg,
     precision_at_k,
     r_precision,
     rank_curve,
@@ -26,6 +27,9 @@ from evaluation.metrics import (
 GOLDEN = ranks_of([True, True, False, False, False, True, False, True])
 PRECISIONS = ("1", "1", "2/3", "1/2", "2/5", "1/2", "3/7", "1/2")
 RECALLS = ("1/4", "1/2", "1/2", "1/2", "1/2", "3/4", "3/4", "1")
+
+steady = settings(deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+"""The same examples each time, however slow the machine."""
 
 HITS = st.lists(st.booleans(), min_size=1, max_size=30).filter(any)
 
@@ -128,6 +132,7 @@ def test_a_query_without_relevant_items_has_no_recall() -> None:
         average_precision(np.array([], np.int64))
 
 
+@steady
 @given(HITS, st.integers(0, 5))
 def test_the_curve_is_the_scalar_metrics(hits: list[bool], missed: int) -> None:
     """The fast path for all k at once gives the same bits."""
@@ -142,6 +147,7 @@ def test_the_curve_is_the_scalar_metrics(hits: list[bool], missed: int) -> None:
     assert curve.hit_K.tolist() == [hit_at_k(ranks_R, k) for k in ks]
 
 
+@steady
 @given(HITS, st.integers(0, 5))
 def test_every_value_is_a_fraction_and_curves_do_not_fall(hits: list[bool], missed: int) -> None:
     """All in [0, 1]; recall and hit never fall with k; k times precision is whole."""
@@ -155,8 +161,10 @@ def test_every_value_is_a_fraction_and_curves_do_not_fall(hits: list[bool], miss
     np.testing.assert_allclose(counts_K, np.round(counts_K), atol=1e-9)
     for value in (average_precision(ranks_R, relevant=relevant), reciprocal_rank(ranks_R)):
         assert 0.0 <= value <= 1.0
+    assert 0.0 <= ndcg(ranks_R, judged_J=np.ones(relevant)) <= 1.0 + 1e-12
 
 
+@steady
 @given(HITS)
 def test_an_earlier_relevant_item_never_lowers_a_metric(hits: list[bool]) -> None:
     """Moving a relevant item one place up, past one that is not, is an improvement or none."""
@@ -167,9 +175,11 @@ def test_an_earlier_relevant_item_never_lowers_a_metric(hits: list[bool]) -> Non
         before, after = ranks_of(hits), ranks_of(better)
         assert average_precision(after) >= average_precision(before)
         assert reciprocal_rank(after) >= reciprocal_rank(before)
+        assert ndcg(after) >= ndcg(before) - 1e-12
         assert np.all(rank_curve(after, 5).precision_K >= rank_curve(before, 5).precision_K)
 
 
+@steady
 @given(HITS)
 def test_average_precision_is_its_definition(hits: list[bool]) -> None:
     """A naive reading of the formula: the mean of the precisions where something is relevant."""

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core.errors import UsageError
 from evaluation import metrics
 from evaluation.judged_ranks import JudgedRanks
 from evaluation.query_metrics import micro_values, query_values
+
+steady = settings(deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+"""The same examples each time, however slow the machine."""
 
 KS = (1, 2, 5, 30)
 
@@ -22,7 +25,7 @@ QUERY = st.tuples(
 )
 
 
-@settings(deadline=None, derandomize=True)
+@steady
 @given(st.lists(QUERY, min_size=1, max_size=6))
 def test_all_queries_at_once_have_the_values_of_single_lists(
     queries: list[tuple[list[int], list[float]]],

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core.errors import UsageError
 from evaluation.ranking import rank
+
+steady = settings(deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+"""The same examples each time, however slow the machine."""
 
 SCORES = st.lists(st.sampled_from([-1.0, -0.5, 0.0, 0.25, 0.5, 1.0]), min_size=1, max_size=12).map(
     lambda values: np.array(values, np.float32)
@@ -39,6 +42,7 @@ def test_scores_are_compared_in_float32() -> None:
     assert rank(scores_NM, ["a", "b"]).tolist() == [[0, 1]]
 
 
+@steady
 @given(SCORES, st.randoms())
 def test_the_order_of_the_input_changes_nothing(scores_M: np.ndarray, random: object) -> None:
     """Shuffling a gallery shuffles nothing in the ranking."""

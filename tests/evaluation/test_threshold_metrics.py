@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core.errors import UsageError
@@ -23,6 +23,9 @@ from evaluation.threshold_metrics import (
     threshold_for_precision,
 )
 
+steady = settings(deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+"""The same examples each time, however slow the machine."""
+
 ITEMS = st.lists(
     st.tuples(st.sampled_from([-0.5, 0.0, 0.1, 0.4, 0.4000001, 0.9]), st.booleans()),
     min_size=1,
@@ -35,7 +38,7 @@ def arrays(items: list[tuple[float, bool]]) -> tuple[np.ndarray, np.ndarray]:
     return np.array([score for score, _ in items]), np.array([truth for _, truth in items])
 
 
-@settings(deadline=None, derandomize=True)
+@steady
 @given(ITEMS)
 def test_the_curve_is_that_of_scikit_learn(items: list[tuple[float, bool]]) -> None:
     """Same thresholds, precision, recall and AP, ties included; but for its one point of none."""
@@ -53,7 +56,7 @@ def test_the_curve_is_that_of_scikit_learn(items: list[tuple[float, bool]]) -> N
     )
 
 
-@settings(deadline=None, derandomize=True)
+@steady
 @given(ITEMS)
 def test_every_point_of_the_curve_is_its_threshold(items: list[tuple[float, bool]]) -> None:
     """Counting at the threshold gives the counts of the curve, and its F1."""
@@ -66,7 +69,7 @@ def test_every_point_of_the_curve_is_its_threshold(items: list[tuple[float, bool
         assert counts.f1 == pytest.approx(curve.f1_T[place])
 
 
-@settings(deadline=None, derandomize=True)
+@steady
 @given(ITEMS)
 def test_the_envelope_never_rises_with_recall_and_covers_the_curve(
     items: list[tuple[float, bool]],
@@ -79,7 +82,7 @@ def test_the_envelope_never_rises_with_recall_and_covers_the_curve(
     assert curve.envelope_T[-1] == curve.precision_T[-1]
 
 
-@settings(deadline=None, derandomize=True)
+@steady
 @given(ITEMS, st.floats(0, 1))
 def test_the_chosen_threshold_is_the_best_of_all(
     items: list[tuple[float, bool]], target: float
