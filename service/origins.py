@@ -7,6 +7,7 @@ A browser sends what any page asks it to, to this machine too. Source of the rul
 from __future__ import annotations
 
 import ipaddress
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from core.errors import AccessError
@@ -14,6 +15,7 @@ from service.senders import Sender
 from service.settings import Settings
 
 _THIS_MACHINE = "localhost"
+_KEPT_HOSTS = 256
 
 
 class Origins:
@@ -63,6 +65,7 @@ class Origins:
         return name not in self._hosts and not is_loopback(name)
 
 
+@lru_cache(maxsize=_KEPT_HOSTS)
 def is_loopback(host: str) -> bool:
     """Return whether a host name or address always means this very machine."""
     name = host.strip("[]").lower()
