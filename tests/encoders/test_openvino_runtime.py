@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -86,6 +87,28 @@ def test_no_items_give_no_rows(encoder: OpenVINOEncoder) -> None:
 def test_tokens_are_counted_before_the_cut(encoder: OpenVINOEncoder) -> None:
     """The truncation can be told to the user."""
     assert encoder.count_tokens(["a cat", "word " * 100]) == [4, 102]
+
+
+def test_texts_that_are_equal_when_cleaned_have_one_embedding(encoder: OpenVINOEncoder) -> None:
+    """What ``clean_text`` makes equal the model cannot tell apart, so a cache may use it as key."""
+    texts = ["A  photo of the CAT", "a photo of the cat", "a photo&#32;of the\tcat "]
+
+    assert {encoder.clean_text(text) for text in texts} == {"a photo of the cat"}
+    embeddings_ND = [encoder.encode_texts([text]) for text in texts]
+    np.testing.assert_array_equal(embeddings_ND[1], embeddings_ND[0])
+    np.testing.assert_array_equal(embeddings_ND[2], embeddings_ND[0])
+
+
+def test_tokens_may_be_counted_while_the_model_runs(encoder: OpenVINOEncoder) -> None:
+    """Counting in four threads beside a model call gives what counting alone gives."""
+    texts = [" ".join(WORDS[: 1 + n % len(WORDS)]) for n in range(200)]
+    expected = encoder.count_tokens(texts)
+    with ThreadPoolExecutor(4) as threads:
+        counting = [threads.submit(encoder.count_tokens, texts) for _ in range(20)]
+        for _ in range(5):
+            encoder.encode_texts(texts)
+
+        assert all(future.result(60) == expected for future in counting)
 
 
 @pytest.mark.parametrize("shape", [(2, 33, 32, 3), (32, 32, 3), (1, 32, 32, 4)])

@@ -69,6 +69,7 @@ def test_the_cache_drops_what_was_used_longest_ago() -> None:
     cache.get(encoder, ["blue"], SINGLE)
     assert encoder.text_calls > calls
     assert len(cache) == 2
+    assert cache.evictions == 2
 
 
 def test_bad_labels_are_refused_before_the_model_is_asked() -> None:
