@@ -15,7 +15,7 @@ import pytest
 
 from tests.fakes import picture_bytes
 from tests.service.raw_http import read_all, status_of
-from tests.service.small_server import server_process
+from tests.service.small_server import servers
 
 CLIENTS = 6
 
@@ -36,6 +36,7 @@ def ask_until_refused(address: str, started: threading.Event, client_number: int
                 data={"items": item},
                 timeout=60,
                 trust_env=False,
+                verify=False,
                 headers={"connection": "close"},
             )
         except httpx.ConnectError:
@@ -54,73 +55,82 @@ def ask_until_refused(address: str, started: threading.Event, client_number: int
     return ends
 
 
-@pytest.mark.parametrize(("decode", "rounds"), [("thread", 2), ("process", 1)])
+@pytest.mark.parametrize(("decode", "rounds"), [("thread", 3), ("process", 1)])
 def test_a_drain_under_load_drops_nothing(tmp_path: Path, decode: str, rounds: int) -> None:
     """Every accepted add is answered 200 and stored, every later one 503; the exit is clean."""
     for round_number in range(rounds):
         folder = tmp_path / str(round_number)
         folder.mkdir()
-        settings = {"decode": decode, "drain_notice_s": 0.3}
-        with (
-            server_process(folder, image_s=0.003, **settings) as (process, address),
-            ThreadPoolExecutor(CLIENTS) as clients,
-        ):
+        with servers() as server, ThreadPoolExecutor(CLIENTS) as clients:
+            address = server.start(folder, image_s=0.003, decode=decode, drain_notice_s=0.3)
             started = threading.Event()
             asked = [
                 clients.submit(ask_until_refused, address, started, number)
                 for number in range(CLIENTS)
             ]
             assert started.wait(60)
-            process.send_signal(signal.SIGTERM)
+            server.signal(signal.SIGTERM)
             ends = sum((future.result(120) for future in asked), Counter[str]())
-            assert process.wait(60) == 0
+            assert server.wait() == 0
+            found = ids_of(server.start(folder))
 
         assert {name for name in ends if name.isdecimal()} <= {"200", "503"}, ends
         assert ends["kept open"] == 0
         stored = {name.removeprefix("stored ") for name in ends if name.startswith("stored")}
         lost = {name.removeprefix("lost ") for name in ends if name.startswith("lost")}
-        with server_process(folder) as (_, address):
-            page = httpx.get(f"{address}/v1/items?limit=1000", trust_env=False, timeout=60).json()
-        found = {item["id"] for item in page["items"]}
         assert stored <= found
         assert not lost & found
 
 
+def ids_of(address: str) -> set[str]:
+    """Return the ids of all items of a server."""
+    with httpx.Client(base_url=address, timeout=60, trust_env=False, verify=False) as client:
+        found: set[str] = set()
+        query: dict[str, str] = {}
+        while True:
+            page = client.get("/v1/items", params={"limit": "1000", **query}).json()
+            found |= {item["id"] for item in page["items"]}
+            if page["cursor"] is None:
+                return found
+            query = {"cursor": page["cursor"]}
+
+
 def test_readiness_is_off_before_the_port_closes(tmp_path: Path) -> None:
     """After SIGTERM a kept connection still gets its answer: 503, and that it is closing."""
-    with server_process(tmp_path, drain_notice_s=60.0) as (process, address):
-        with httpx.Client(base_url=address, timeout=60, trust_env=False) as client:
+    with servers() as server:
+        address = server.start(tmp_path, drain_notice_s=600.0)
+        with httpx.Client(base_url=address, timeout=60, trust_env=False, verify=False) as client:
             assert client.get("/readyz").status_code == 200
-            process.send_signal(signal.SIGTERM)
+            server.signal(signal.SIGTERM)
             while (ready := client.get("/readyz")).status_code == 200:
                 pass
             refused = client.get("/v1/gallery")
             alive = client.get("/healthz")
 
-        assert (ready.status_code, refused.status_code) == (503, 503)
-        assert "draining" in ready.json()["error"]["message"]
-        assert refused.headers["connection"] == "close"
-        assert refused.headers["retry-after"]
-        assert alive.status_code == 200
+    assert (ready.status_code, refused.status_code) == (503, 503)
+    assert "draining" in ready.json()["error"]["message"]
+    assert refused.headers["connection"] == "close"
+    assert refused.headers["retry-after"]
+    assert alive.status_code == 200
 
 
 def test_a_request_that_never_ends_does_not_keep_the_process(tmp_path: Path) -> None:
     """A body that stops arriving is cut off when the drain is over."""
-    with server_process(tmp_path, drain_timeout_s=1.0, drain_notice_s=0.1) as (process, address):
+    head = (
+        b"POST /v1/items HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 99\r\n"
+        b"Content-Type: application/json\r\n\r\n{"
+    )
+    with servers() as server:
+        address = server.start(tmp_path, drain_timeout_s=1.0, drain_notice_s=0.1)
         where = urlsplit(address)
-        with socket.create_connection((where.hostname, where.port or 0), timeout=60) as client:
-            client.sendall(
-                b"POST /v1/items HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 99\r\n"
-                b"Content-Type: application/json\r\n\r\n{"
-            )
-            while (
-                httpx.get(f"{address}/metrics", trust_env=False).text.count(
-                    "sightline_bytes_in_flight 99.0"
-                )
-                < 1
-            ):
+        with (
+            httpx.Client(base_url=address, timeout=60, trust_env=False, verify=False) as metrics,
+            socket.create_connection((where.hostname or "", where.port or 0), timeout=60) as client,
+        ):
+            client.sendall(head)
+            while "sightline_bytes_in_flight 99.0" not in metrics.get("/metrics").text:
                 pass
-            process.send_signal(signal.SIGTERM)
+            server.signal(signal.SIGTERM)
 
-            assert process.wait(60) == 0
+            assert server.wait() == 0
             assert status_of(read_all(client)) in {0, 500}
