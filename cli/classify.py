@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import sys
-from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from cli.any_gallery import chosen_url, url_option
+from cli.labelling import Classified, ClassifyRequest
 from cli.output import note, print_json, print_table
 from core.errors import UsageError
+from core.types import JSONObject
 
 if TYPE_CHECKING:
-    from cli.label_options import LabelOptions
-    from core.types import JSONValue
-    from encoders.encoder import Encoder
-    from evaluation.images import EmbeddedImages
+    from sightline.label_answers import Labels
     from zeroshot.classifier import Ensemble, Mode
-    from zeroshot.fitted_classifier import FittedClassifier
-    from zeroshot.labelling import Labelled, LabellingOptions
 
-_FILES_WORTH_A_PROGRESS = 32
+_DIGITS = 6
 
 
 @click.command(name="classify")
@@ -65,6 +62,7 @@ _FILES_WORTH_A_PROGRESS = 32
     "--model", help="Model folder or open_clip source.  [default: the gallery's, or the starter]"
 )
 @click.option("--gallery", type=click.Path(path_type=Path), help="Gallery with the label sets.")
+@url_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(
     *,
@@ -86,6 +84,7 @@ def command(
     no_head: bool,
     model: str | None,
     gallery: Path | None,
+    url: str | None,
     as_json: bool,
 ) -> None:
     """Label IMAGES, files or folders, with words of your choice.
@@ -99,42 +98,39 @@ def command(
       sightline classify photos --labels "beach,mountains,a city street" --top 1
       sightline classify shelf.jpg --labels book,lamp,plant --mode multi
       sightline classify cat.jpg --label-set imagenet --json
+      sightline classify cat.jpg --labels cat,dog --url http://photos.example:8000
       sightline classify photos --label-set pets --alpha 0.1 --min-cosine 0.2 --crops 5
     """
-    from cli.label_options import label_options
-    from cli.opening import open_encoder
+    from cli.local_labels import classify_here
+    from cli.served_labels import classify_there
     from zeroshot.abstention import Abstain
-    from zeroshot.labelling import LabellingOptions, label_images
 
-    chosen = label_options(labels=labels, label_set=label_set, templates=templates, gallery=gallery)
     rules = Abstain(min_score, min_margin, min_cosine, max_energy)
-    abstain = rules if no_abstain or rules != Abstain() else None
-    options = LabellingOptions(mode, top, temperature, abstain, alpha)
+    request = ClassifyRequest(
+        images=images,
+        labels=labels,
+        label_set=label_set,
+        templates=templates,
+        top=top,
+        mode=mode,
+        ensemble=ensemble,
+        crops=int(crops),
+        temperature=temperature,
+        abstain=rules if no_abstain or rules != Abstain() else None,
+        alpha=alpha,
+        head=not no_head,
+    )
+    address = chosen_url(gallery=gallery, url=url, model=model)
     paths = _files(images)
-    with closing(open_encoder(model, gallery)) as encoder:
-        embedded = _embedded(encoder, paths, crops=int(crops))
-        fitted = _fitted(
-            encoder, chosen, ensemble, options, crops=int(crops), head=not no_head, gallery=gallery
-        )
-        labelled = label_images(
-            fitted.classifier, embedded.embeddings_GD, options, calibration=fitted.calibration
-        )
-        encoder_id = encoder.encoder_id
-    for warning in (*fitted.warnings, *labelled.warnings):
+    found = (
+        classify_here(request, paths, model=model, gallery=gallery)
+        if address is None
+        else classify_there(address, request, paths)
+    )
+    for warning in found.warnings:
         note(warning)
-    if as_json:
-        print_json(
-            {
-                "model": encoder_id,
-                "label_set": None if chosen.stored is None else chosen.stored.reference,
-                "head": fitted.head_object(),
-                "warnings": [*fitted.warnings, *labelled.warnings],
-                "results": _results(paths, embedded, labelled),
-            }
-        )
-    else:
-        _show(paths, embedded, labelled)
-    if not embedded.places_G:
+    _print(found, as_json=as_json)
+    if all(labels.error is not None for _, labels in found.results):
         sys.exit(1)
 
 
@@ -151,69 +147,56 @@ def _files(images: tuple[Path, ...]) -> list[Path]:
     return files
 
 
-def _embedded(encoder: Encoder, paths: list[Path], *, crops: int) -> EmbeddedImages:
-    """Embed the files and name the ones that cannot be read."""
-    from cli.progress import terminal_progress
-    from core.progress import silent
-    from evaluation.images import embed_images
-
-    progress = terminal_progress if len(paths) >= _FILES_WORTH_A_PROGRESS else silent
-    embedded = embed_images(encoder, paths, crops=crops, progress=progress)
-    for failed in embedded.failed:
-        note(f"{failed.image}: {failed.message}")
-    return embedded
-
-
-def _fitted(
-    encoder: Encoder,
-    chosen: LabelOptions,
-    ensemble: Ensemble,
-    options: LabellingOptions,
-    *,
-    crops: int,
-    head: bool,
-    gallery: Path | None,
-) -> FittedClassifier:
-    """Return the classifier of the labels with what was fitted for them."""
-    from cli.label_options import label_sets_folder
-    from zeroshot.classifier import build_classifier
-    from zeroshot.fitted_classifier import FittedClassifier, LabelUse, fitted_classifier
-    from zeroshot.fitted_store import FittedStore
-
-    classifier = build_classifier(encoder, chosen.labels, chosen.templates, ensemble=ensemble)
-    if chosen.stored is None:
-        return FittedClassifier(classifier)
-    use = LabelUse(chosen.stored, chosen.templates.digest, options.mode, crops, head)
-    return fitted_classifier(FittedStore(label_sets_folder(gallery)), classifier, use)
-
-
-def _results(paths: list[Path], embedded: EmbeddedImages, labelled: Labelled) -> list[JSONValue]:
-    """Return an entry per image, in order, in the shape of ``POST /v1/classify``."""
-    from zeroshot.labelling import image_labels_object
-
-    results: dict[int, JSONValue] = {
-        failed.place: {
-            "image": str(failed.image),
-            "status": "error",
-            "error": {"message": failed.message, "code": failed.code},
+def _print(found: Classified, *, as_json: bool) -> None:
+    if not as_json:
+        _show(found)
+        return
+    print_json(
+        {
+            "model": found.model,
+            "label_set": found.label_set,
+            "head": found.head,
+            "warnings": [*found.warnings],
+            "results": [_entry(image, labels) for image, labels in found.results],
         }
-        for failed in embedded.failed
+    )
+
+
+def _entry(image: Path, found: Labels) -> JSONObject:
+    """Return the entry of an image in the shape of ``POST /v1/classify``."""
+    if found.error is not None:
+        error: JSONObject = {"message": str(found.error), "code": found.error.code}
+        return {"image": str(image), "status": "error", "error": error}
+    return {
+        "image": str(image),
+        "status": "ok",
+        "label": found.label,
+        "abstained": found.abstained,
+        "reason": found.reason,
+        "labels": [
+            {
+                "label": item.label,
+                "score": round(item.score, _DIGITS),
+                "cosine": round(item.cosine, _DIGITS),
+                "background": item.background,
+            }
+            for item in found.labels
+        ],
+        "calibrated": found.calibrated,
+        "prediction_set": None if found.prediction_set is None else [*found.prediction_set],
     }
-    for place, found in zip(embedded.places_G, labelled.images, strict=True):
-        results[place] = {"image": str(paths[place]), **image_labels_object(found)}
-    return [results[place] for place in range(len(paths))]
 
 
-def _show(paths: list[Path], embedded: EmbeddedImages, labelled: Labelled) -> None:
-    rows = []
-    for place, found in zip(embedded.places_G, labelled.images, strict=True):
-        for item in found.top:
-            cells = [str(paths[place]), item.label, f"{item.score:.4f}", f"{item.cosine:.4f}"]
-            rows.append(cells)
+def _show(found: Classified) -> None:
+    rows = [
+        [str(image), item.label, f"{item.score:.4f}", f"{item.cosine:.4f}"]
+        for image, labels in found.results
+        for item in labels.labels
+    ]
     if rows:
         print_table(["image", "label", "score", "cosine"], rows)
-    for place, found in zip(embedded.places_G, labelled.images, strict=True):
-        if found.reason is not None:
-            note(f"{paths[place]}: no label ({found.reason})")
-        if found.prediction_set is not None:
-            note(f"{paths[place]}: one of {', '.join(found.prediction_set)}")
+    for image, labels in found.results:
+        if labels.reason is not None:
+            note(f"{image}: no label ({labels.reason})")
+        if labels.prediction_set is not None:
+            note(f"{image}: one of {', '.join(labels.prediction_set)}")

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cli.label_options import label_sets_folder
+from cli.any_gallery import url_option
+from cli.any_label_sets import NewLabelSet, any_label_sets
 from cli.labels_report import show_calibration, show_head, show_label_set
 from cli.output import note, print_json, print_lines, print_table
 from core.errors import UsageError
@@ -41,6 +42,7 @@ def command() -> None:
       sightline labels add-examples pets photos-by-class
       sightline labels calibrate pets other-photos-by-class --unknown photos-of-else
       sightline labels show pets
+      sightline labels list --url http://photos.example:8000
     """
 
 
@@ -57,6 +59,7 @@ def command() -> None:
 @click.option("--concept", help="What the labels are, for example 'land use'.")
 @click.option("--language", help="A note on the language of the labels.")
 @_gallery
+@url_option
 @_json
 def save(
     *,
@@ -68,6 +71,7 @@ def save(
     concept: str | None,
     language: str | None,
     gallery: Path | None,
+    url: str | None,
     as_json: bool,
 ) -> None:
     """Save labels under NAME; an object of a .json file has text, aliases, prompts, background.
@@ -78,46 +82,41 @@ def save(
       sightline labels save land --file land.json --concept "land use" --templates eurosat
     """
     from cli.label_files import read_labels
-    from zeroshot.label_sets import LabelSetStore
     from zeroshot.labels import Label
-    from zeroshot.templates import template_set
 
     if (labels is None) == (file is None):
         raise UsageError("give the labels once: --labels cat,dog or --file FILE")
     given = read_labels(file) if file else [Label(text) for text in (labels or "").split(",")]
     given += [Label(text, background=True) for text in (background or "").split(",") if text]
-    prompts = template_set(templates)
-    store = LabelSetStore(label_sets_folder(gallery))
-    saved = store.save(
-        name, given, prompts.with_concept(concept) if concept else prompts, language=language
-    )
+    new = NewLabelSet(name, given, templates, concept, language)
+    saved = any_label_sets(gallery=gallery, url=url).save(new)
+    for warning in saved.warnings:
+        note(warning)
     show_label_set(saved, as_json=as_json)
 
 
 @command.command(name="list")
 @_gallery
+@url_option
 @_json
-def list_label_sets(*, gallery: Path | None, as_json: bool) -> None:
+def list_label_sets(*, gallery: Path | None, url: str | None, as_json: bool) -> None:
     """List the newest version of every label set."""
-    from zeroshot.label_sets import LabelSetStore, label_set_object
-
-    found = LabelSetStore(label_sets_folder(gallery)).list()
+    found = any_label_sets(gallery=gallery, url=url).list()
     if as_json:
-        print_json({"label_sets": [label_set_object(item) for item in found]})
+        print_json({"label_sets": [item.object for item in found]})
         return
-    rows = [[item.reference, str(len(item.labels)), item.templates.name] for item in found]
+    rows = [[item.reference, str(len(item.labels)), item.template_set] for item in found]
     print_table(["label set", "labels", "templates"], rows)
 
 
 @command.command(name="show")
 @click.argument("name")
 @_gallery
+@url_option
 @_json
-def show(*, name: str, gallery: Path | None, as_json: bool) -> None:
+def show(*, name: str, gallery: Path | None, url: str | None, as_json: bool) -> None:
     """Show the label set NAME or NAME@VERSION."""
-    from zeroshot.label_sets import LabelSetStore
-
-    show_label_set(LabelSetStore(label_sets_folder(gallery)).get(name), as_json=as_json)
+    show_label_set(any_label_sets(gallery=gallery, url=url).get(name), as_json=as_json)
 
 
 @command.command(name="templates")

@@ -7,25 +7,24 @@ from typing import TYPE_CHECKING
 from cli.output import print_json, print_lines
 
 if TYPE_CHECKING:
+    from sightline.label_answers import LabelSet
     from zeroshot.fitted_store import StoredCalibration, StoredHead
-    from zeroshot.label_sets import LabelSet
 
 
 def show_label_set(label_set: LabelSet, *, as_json: bool) -> None:
     """Print a label set."""
-    from zeroshot.label_sets import label_set_object
-
     if as_json:
-        print_json(label_set_object(label_set))
+        print_json(label_set.object)
         return
     lines = [f"{label_set.reference}  {len(label_set.labels)} labels"]
-    for label in label_set.details:
-        more = [f"also {', '.join(label.aliases)}"] if label.aliases else []
-        more += [f"{len(label.prompts)} prompts of its own"] if label.prompts else []
-        more += ["background"] if label.background else []
-        lines.append(f"  {label.text}" + (f"  ({'; '.join(more)})" if more else ""))
-    lines.append(f"templates {label_set.templates.name}")
-    lines += [f"  {template}" for template in label_set.templates.templates]
+    for text in label_set.labels:
+        label = label_set.details.get(text)
+        more = [f"also {', '.join(label.aliases)}"] if label and label.aliases else []
+        more += [f"{len(label.prompts)} prompts of its own"] if label and label.prompts else []
+        more += ["background"] if label and label.background else []
+        lines.append(f"  {text}" + (f"  ({'; '.join(more)})" if more else ""))
+    lines.append(f"templates {label_set.template_set}")
+    lines += [f"  {template}" for template in label_set.templates]
     print_lines(lines)
 
 

@@ -23,6 +23,15 @@ _PATIENT = RetryRule(attempts=10)
 """An ``add`` of hours outlives the restart of a server: about 2 minutes."""
 
 
+def open_client(url: str, retries: RetryRule = _QUESTION) -> Client:
+    """Return a client with the key of the environment; close it.
+
+    Raises:
+        UsageError: ``url`` is no address.
+    """
+    return Client(url, api_key=api_key(), retries=retries)
+
+
 class ServedGallery:
     """Asks a server; each question has its own connection."""
 
@@ -48,7 +57,7 @@ class ServedGallery:
         from encoders.decoding import read_image_file
 
         images = [read_image_file(path) for path in request.images]
-        with self._open(_QUESTION) as client:
+        with open_client(self._url) as client:
             answer = client.search(
                 request.text or None,
                 images=images,
@@ -68,7 +77,7 @@ class ServedGallery:
         Raises:
             SightlineError: the server cannot be reached, or refuses.
         """
-        with self._open(_QUESTION) as client:
+        with open_client(self._url) as client:
             confirm(_count(client, ids, filter))
             deleted = client.items.delete(ids if filter is None else None, filter=filter)
             return Deleted(deleted, client.gallery().count)
@@ -81,10 +90,10 @@ class ServedGallery:
         """
         from cli.served_adding import add_to_server
 
-        with self._open(_QUESTION) as client:
+        with open_client(self._url) as client:
             # Before anything is read: a wrong address or key should be said at once.
             model = client.gallery().encoder_id
-        with self._open(_PATIENT) as client:
+        with open_client(self._url, _PATIENT) as client:
             summary = add_to_server(client, request)
             report(Added(summary, model, client.gallery().count))
 
@@ -94,11 +103,8 @@ class ServedGallery:
         Raises:
             SightlineError: the server cannot be reached.
         """
-        with self._open(_QUESTION) as client:
+        with open_client(self._url) as client:
             return client.gallery()
-
-    def _open(self, retries: RetryRule) -> Client:
-        return Client(self._url, api_key=api_key(), retries=retries)
 
 
 def _count(client: Client, ids: tuple[str, ...], filter: JSONObject | None) -> int:

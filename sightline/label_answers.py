@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from core.errors import SightlineError
@@ -54,6 +55,17 @@ class ClassifyAnswer:
 
 
 @dataclass(frozen=True, slots=True)
+class LabelDetails:
+    """A label that is more than a text."""
+
+    aliases: tuple[str, ...]
+    prompts: tuple[str, ...]
+    """In place of the templates."""
+    background: bool
+    """Where it wins, no label is given."""
+
+
+@dataclass(frozen=True, slots=True)
 class LabelSet:
     """A named, immutable, versioned list of labels with its prompts."""
 
@@ -63,8 +75,18 @@ class LabelSet:
     template_set: str
     templates: tuple[str, ...]
     digest: str
+    details: Mapping[str, LabelDetails]
+    """Of the labels that are more than a text."""
+    language: str | None
+    warnings: tuple[str, ...]
+    """When it was saved: prompts that the model reads alike or cuts."""
     object: JSONObject
-    """The whole answer, with what this version of the client has no field for."""
+    """The label set as the API gives it."""
+
+    @property
+    def reference(self) -> str:
+        """``name@version``."""
+        return f"{self.name}@{self.version}"
 
 
 def read_labels(answer: JSONAnswer) -> ClassifyAnswer:
@@ -88,7 +110,17 @@ def read_label_set(answer: JSONAnswer) -> LabelSet:
         template_set=str(answer["template_set"]),
         templates=tuple(map(str, answer["templates"])),
         digest=str(answer["digest"]),
-        object=dict(answer),
+        details={
+            text: LabelDetails(
+                tuple(map(str, entry["aliases"])),
+                tuple(map(str, entry["prompts"])),
+                bool(entry["background"]),
+            )
+            for text, entry in answer.get("details", {}).items()
+        },
+        language=answer.get("language"),
+        warnings=tuple(map(str, answer.get("warnings", ()))),
+        object={name: value for name, value in answer.items() if name != "warnings"},
     )
 
 

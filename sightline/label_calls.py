@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias
 from urllib.parse import quote
 
 import httpx
@@ -22,6 +22,8 @@ from sightline.label_answers import (
     read_labels,
 )
 from sightline.retries import Repeat
+
+Crops: TypeAlias = Literal[1, 5, 10]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +48,7 @@ class LabelRequest:
     """Divides the logits: above 1 makes the scores less sure."""
     ensemble: Literal["embedding", "logit", "max"] | None = None
     """How the prompts of a label come together."""
-    crops: Literal[1, 5, 10] | None = None
+    crops: Crops | None = None
     """Views of each image whose embeddings are averaged; each costs an image."""
     alpha: float | None = None
     """Asks for prediction sets that miss at most this share; needs a calibrated label set."""
