@@ -1,4 +1,4 @@
-"""Rules of ``sightline evaluate --url``: a running server scores as the same gallery does offline."""
+"""Rules of ``sightline evaluate --url``: a server scores as the same gallery does offline."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def shared_metrics(one: dict[str, Any], other: Report) -> dict[str, tuple[Any, A
 
 
 def test_retrieval_through_the_server_is_retrieval_offline(tmp_path: Path) -> None:
-    """Every metric with a cut-off, its interval and its counts; a minus in a caption is a letter."""
+    """Every metric with a cut-off, interval and counts; a minus in a caption is a letter."""
     table = write_pairs(tmp_path)
     pairs = read_pairs(table)
     options = RetrievalOptions(ks=(1, 3), statistics=Statistics(resamples=20))
@@ -88,7 +88,7 @@ def test_retrieval_through_the_server_is_retrieval_offline(tmp_path: Path) -> No
 
 
 def test_images_ask_the_server_for_images(tmp_path: Path) -> None:
-    """Each picture is uploaded; itself is dropped from the hits, those of its label are relevant."""
+    """Each picture is uploaded; it is dropped from its hits, those of its label are relevant."""
     table = write_pairs(tmp_path)
     pairs = read_pairs(table)
     options = RetrievalOptions(

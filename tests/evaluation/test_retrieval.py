@@ -130,13 +130,11 @@ def test_images_of_one_label_find_each_other_but_not_themselves(tmp_path: Path) 
 
 
 def test_judgements_come_with_grades(tmp_path: Path) -> None:
-    """nDCG with grades 2 and 1 in the wrong order; unknown ids and grade 0 are no relevance."""
+    """NDCG with grades 2 and 1 in the wrong order; unknown ids and grade 0 are no relevance."""
     pairs = [pair(tmp_path, "a", "red", "a red car"), pair(tmp_path, "b", "blue", "x")]
     judgements = {"a#0": {"a": 1, "b": 2, "z": 3}, "b#0": {"a": 0}}
 
-    report = evaluate_retrieval(
-        embedded(pairs), RetrievalOptions(ks=(2,), relevance=judgements)
-    )
+    report = evaluate_retrieval(embedded(pairs), RetrievalOptions(ks=(2,), relevance=judgements))
 
     expected = (1 + 2 / np.log2(3)) / (2 + 1 / np.log2(3))
     assert value(report, "ndcg@2") == pytest.approx(expected)
@@ -233,9 +231,7 @@ def test_scores_are_those_of_a_naive_reading() -> None:
     ]
     for k in (1, 5, 25):
         assert measured.values[f"precision@{k}"] == pytest.approx([sum(h[:k]) / k for h in lists])
-        assert measured.values[f"recall@{k}"] == pytest.approx(
-            [sum(h[:k]) / sum(h) for h in lists]
-        )
+        assert measured.values[f"recall@{k}"] == pytest.approx([sum(h[:k]) / sum(h) for h in lists])
     assert measured.values["mean_average_precision"] == pytest.approx(
         [average_precision(ranks_of(hits)) for hits in lists]
     )
