@@ -39,7 +39,7 @@ from core.errors import (
 )
 from core.types import JSONObject, JSONValue
 from zeroshot.labels import Label, check_label_list
-from zeroshot.templates import TemplateSet, check_templates, template_set, template_set_names
+from zeroshot.templates import TemplateSet, custom_set, template_set, template_set_names
 
 KIND = "label-set"
 FORMAT_VERSION = 1
@@ -309,7 +309,7 @@ def _stored_templates(name: str, texts: Sequence[str]) -> TemplateSet:
     """Return the stored prompts under their name; they hold even if the built-in set changes."""
     if name in template_set_names() and list(template_set(name).templates) == list(texts):
         return template_set(name)
-    return check_templates(texts)
+    return custom_set(texts)
 
 
 def _texts(content: JSONObject, field: str, folder: Path) -> Sequence[str]:

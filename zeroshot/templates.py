@@ -65,7 +65,7 @@ class TemplateSet:
                 param="concept",
             )
         prefixed = [fill(text, f"{tidied}: a {PLACEHOLDER}") for text in self.templates]
-        return _new_set(CUSTOM_NAME, [check_template(t, param="concept") for t in prefixed])
+        return custom_set(prefixed)
 
 
 def fill(template: str, label: str) -> str:
@@ -109,6 +109,15 @@ def check_templates(templates: Sequence[str]) -> TemplateSet:
         raise LabelSetError(
             f"{len(templates)} templates: expected 1 to {MAX_TEMPLATES}", param="templates"
         )
+    return custom_set(templates)
+
+
+def custom_set(templates: Sequence[str]) -> TemplateSet:
+    """Return any number of templates as a set, for example the ones of a stored label set.
+
+    Raises:
+        LabelSetError: one is too long, or without exactly one ``{}``.
+    """
     checked = [check_template(text, param=f"templates[{n}]") for n, text in enumerate(templates)]
     return _new_set(CUSTOM_NAME, checked)
 

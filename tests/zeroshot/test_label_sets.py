@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from core.artifacts import read_json
 from core.errors import (
     ArtifactError,
     ConflictError,
@@ -16,6 +17,7 @@ from core.errors import (
     StorageError,
 )
 from zeroshot.label_sets import LABELS_NAME, LabelSetStore
+from zeroshot.labels import Label
 from zeroshot.templates import check_templates, template_set
 
 SINGLE = template_set("single")
@@ -76,6 +78,55 @@ def test_custom_templates_are_stored_with_the_set(tmp_path: Path) -> None:
     LabelSetStore(tmp_path).save("art", ["cat"], templates)
 
     assert LabelSetStore(tmp_path).get("art").templates == templates
+
+
+def test_what_describes_a_label_is_stored_with_the_set(tmp_path: Path) -> None:
+    """Aliases, own prompts, background and language; each makes another version."""
+    labels = [
+        Label("cat", aliases=("kitten",), prompts=("a {} that purrs", "whiskers")),
+        Label("dog"),
+        Label("other animal", background=True),
+    ]
+    store = LabelSetStore(tmp_path)
+    plain = store.save("pets", ["cat", "dog", "other animal"], SINGLE)
+    detailed = store.save("pets", labels, SINGLE)
+    noted = store.save("pets", labels, SINGLE, language="en")
+
+    assert [item.version for item in (plain, detailed, noted)] == [1, 2, 3]
+    assert LabelSetStore(tmp_path).get("pets@2") == detailed
+    assert LabelSetStore(tmp_path).get("pets@2").details == tuple(labels)
+    assert LabelSetStore(tmp_path).get("pets").language == "en"
+    assert detailed.labels == plain.labels
+    assert detailed.digest != plain.digest
+    assert store.save("pets", labels, SINGLE, language="en") == noted
+
+
+def test_a_release_that_would_ignore_the_details_cannot_read_them(tmp_path: Path) -> None:
+    """Plain sets keep the layout of before; detailed ones have the next format version."""
+    store = LabelSetStore(tmp_path)
+    store.save("plain", ["cat"], SINGLE)
+    store.save("detailed", [Label("cat", aliases=("kitten",))], SINGLE)
+
+    versions = {
+        name: read_json(tmp_path / name / "1" / "manifest.json")["format_version"]
+        for name in ("plain", "detailed")
+    }
+    assert versions == {"plain": 1, "detailed": 2}
+    assert set(read_json(tmp_path / "plain" / "1" / LABELS_NAME)) == {
+        "name",
+        "version",
+        "labels",
+        "template_set",
+        "templates",
+    }
+
+
+def test_templates_with_a_concept_are_read_back(tmp_path: Path) -> None:
+    """Eighty of them too, which is more than a client may send."""
+    prompts = template_set("imagenet80").with_concept("land use")
+    LabelSetStore(tmp_path).save("land", ["forest"], prompts)
+
+    assert LabelSetStore(tmp_path).get("land").templates == prompts
 
 
 def test_the_built_in_eighty_templates_can_be_stored(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from zeroshot.templates import (
     MAX_TEMPLATES,
     check_templates,
     template_set,
+    template_set_names,
 )
 
 
@@ -120,3 +121,73 @@ def test_one_text_is_not_a_list_of_templates() -> None:
     """A text where a list belongs would be read letter by letter."""
     with pytest.raises(LabelSetError, match="got one text"):
         check_templates("a photo of a {}.")
+
+
+PAPER_SETS = {
+    "birdsnap": 1,
+    "caltech101": 34,
+    "cifar10": 18,
+    "cifar100": 18,
+    "clevrcounts": 1,
+    "country211": 5,
+    "describabletextures": 8,
+    "eurosat": 3,
+    "facialemotionrecognition2013": 6,
+    "fgvcaircraft": 2,
+    "flowers102": 1,
+    "food101": 1,
+    "gtsrb": 3,
+    "hatefulmemes": 1,
+    "kinetics700": 28,
+    "kitti": 1,
+    "mnist": 1,
+    "oxfordpets": 1,
+    "pascalvoc2007": 1,
+    "patchcamelyon": 1,
+    "resisc45": 18,
+    "sst2": 1,
+    "stanfordcars": 8,
+    "stl10": 2,
+    "sun397": 2,
+    "ucf101": 48,
+}
+"""Templates of the 26 data sets of the CLIP paper that have prompts of their own."""
+
+
+def test_the_sets_of_the_clip_papers_data_sets_are_built_in() -> None:
+    """26 of them, with as many templates as the paper's list has."""
+    general = {"name", "single", "imagenet7", "imagenet80"}
+
+    found = {
+        name: len(template_set(name).templates)
+        for name in template_set_names()
+        if name not in general
+    }
+
+    assert found == PAPER_SETS
+
+
+def test_the_texts_of_the_papers_sets_do_not_change() -> None:
+    """One digest over all of them; published numbers depend on each letter."""
+    digests = "".join(template_set(name).digest for name in PAPER_SETS)
+
+    assert template_set("food101").templates == ("a photo of {}, a type of food.",)
+    assert template_set("eurosat").templates[0] == "a centered satellite photo of {}."
+    assert template_set("mnist").templates == ('a photo of the number: "{}".',)
+    assert hashlib.sha256(digests.encode()).hexdigest()[:16] == "9de31b208dce8840"
+
+
+def test_a_concept_stands_in_front_of_each_label() -> None:
+    """As WaffleCLIP writes it; the digest is that of the new prompts."""
+    land = template_set("single").with_concept(" land  use ")
+
+    assert land.prompts("forest") == ["a photo of a land use: a forest."]
+    assert land.digest == check_templates(["a photo of a land use: a {}."]).digest
+    assert land.digest != template_set("single").digest
+
+
+@pytest.mark.parametrize("concept", ["", " ", "{}", "a {0}", "x\x07", "x" * 300])
+def test_a_concept_is_a_few_words(concept: str) -> None:
+    """Nothing, braces, control characters and whole books are refused."""
+    with pytest.raises(LabelSetError):
+        template_set("single").with_concept(concept)

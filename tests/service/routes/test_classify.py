@@ -141,14 +141,14 @@ def test_a_temperature_above_one_is_less_sure(colours: httpx.Client) -> None:
 
 def test_label_sets_are_saved_versioned_and_used(empty: httpx.Client) -> None:
     """A saved set classifies by name; saving again makes a version and keeps the old one."""
-    body = {"name": "traffic", "labels": ["red", "green"], "template_set": "single"}
+    body = {"name": "traffic", "labels": ["red", "green"], "template_set": "name"}
     first = empty.post("/v1/label-sets", json=body).json()
     second = empty.post("/v1/label-sets", json={**body, "labels": ["blue", "yellow"]}).json()
     newest = post(empty, image=encoded("blue"), label_set="traffic").json()
     oldest = post(empty, image=encoded("red"), label_set="traffic@1").json()
 
     assert (first["version"], second["version"]) == (1, 2)
-    assert first["template_set"] == "single"
+    assert first["template_set"] == "name"
     assert (newest["label_set"], newest["results"][0]["label"]) == ("traffic@2", "blue")
     assert (oldest["label_set"], oldest["results"][0]["label"]) == ("traffic@1", "red")
     assert first.pop("warnings") == []
