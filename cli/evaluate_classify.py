@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,8 +20,12 @@ from cli.evaluation_options import (
 from core.errors import UsageError
 
 if TYPE_CHECKING:
+    from evaluation.classify import ClassifyOptions
     from evaluation.embeddings import Embeddings
     from evaluation.estimates import Statistics
+    from evaluation.report import Report
+    from zeroshot.labels import Label
+    from zeroshot.templates import TemplateSet
 
 _path = click.Path(path_type=Path)
 
@@ -78,41 +83,58 @@ def command(
       sightline evaluate classify photos-by-class --unknown other-photos
       sightline evaluate classify photos-by-class --url http://127.0.0.1:8000
     """
-    from cli.evaluation_data import open_data
-    from cli.evaluation_labels import require_labels, wanted_labels
+    from cli.evaluate_served_labels import served_report
+    from cli.evaluation_labels import wanted_labels
     from cli.evaluation_overlap import count_overlap
     from cli.evaluation_tables import finish
-    from evaluation.classify import ClassifyOptions, evaluate_classify
-    from evaluation.slices import check_field
+    from evaluation.classify import ClassifyOptions
 
     options = ClassifyOptions(group_by, ablate_templates, conformal, statistics)
-    chosen, templates = wanted_labels(labels, label_set, templates_name, gallery)
-    if url is not None:
-        from cli.evaluate_served_labels import served_report
-
-        if calibrate or unknown or ablate_templates or reading.model:
-            raise UsageError(
-                "--url scores the server as it is; --model, --calibrate, --unknown and "
-                "--ablate-templates are for evaluations on this machine"
-            )
-        report = served_report(
-            data, reading, url, labels=chosen, templates=templates, options=options
+    wanted = wanted_labels(labels, label_set, templates_name, gallery)
+    if url is None:
+        named = any(option is not None for option in (labels, label_set, templates_name))
+        beside = (calibrate, unknown)
+        report = _offline(data, reading, wanted, options, beside=beside, named=named)
+    elif calibrate or unknown or ablate_templates or reading.model:
+        raise UsageError(
+            "--url scores the server as it is; --model, --calibrate, --unknown and "
+            "--ablate-templates are for evaluations on this machine"
         )
     else:
-        named = any(option is not None for option in (labels, label_set, templates_name))
-        embeddings = open_data(data, reading, labels=chosen, templates=templates)
-        if named:
-            require_labels(embeddings, data, chosen, templates)
-        check_field(embeddings.pairs, group_by)
-        report = evaluate_classify(
-            embeddings,
-            options,
-            calibration=_beside(calibrate, reading, embeddings),
-            unknown=_beside(unknown, reading, embeddings),
+        report = served_report(
+            data, reading, url, labels=wanted[0], templates=wanted[1], options=options
         )
     if train is not None:
         report = count_overlap(report, data, train, reading)
     finish(report, output)
+
+
+def _offline(
+    data: Path,
+    reading: Reading,
+    wanted: tuple[Sequence[str | Label] | None, TemplateSet | None],
+    options: ClassifyOptions,
+    *,
+    beside: tuple[Path | None, Path | None],
+    named: bool,
+) -> Report:
+    from cli.evaluation_data import open_data
+    from cli.evaluation_labels import require_labels
+    from evaluation.classify import evaluate_classify
+    from evaluation.slices import check_field
+
+    labels, templates = wanted
+    embeddings = open_data(data, reading, labels=labels, templates=templates)
+    if named:
+        require_labels(embeddings, data, labels, templates)
+    check_field(embeddings.pairs, options.group_by)
+    calibrate, unknown = beside
+    return evaluate_classify(
+        embeddings,
+        options,
+        calibration=_beside(calibrate, reading, embeddings),
+        unknown=_beside(unknown, reading, embeddings),
+    )
 
 
 def _beside(data: Path | None, reading: Reading, first: Embeddings) -> Embeddings | None:

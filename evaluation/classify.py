@@ -76,12 +76,7 @@ def evaluate_classify(
     details: JSONObject = {}
     if calibration is not None:
         refuse_shared_images(embeddings, calibration, what="--calibrate")
-        fitted_on = predict(calibration, prompts)
-        half = _halves(fitted_on, options)[0]
-        fit = fit_temperature(half.logits_NC, half.truth_N)
-        details["calibration"] = dataclasses.asdict(fit)
-        if options.conformal is not None:
-            details["conformal"] = _conformal(predictions, fitted_on, fit, options)
+        fit, details = _calibrated(predictions, predict(calibration, prompts), options)
     if options.ablate_templates:
         details |= template_gain(embeddings, prompts, calibration)
     if unknown is not None:
@@ -146,6 +141,18 @@ def required_prompts(embeddings: Embeddings) -> Prompts:
             "--labels cat,dog, or pairs that have labels)"
         )
     return embeddings.prompts
+
+
+def _calibrated(
+    predictions: Predictions, fitted_on: Predictions, options: ClassifyOptions
+) -> tuple[TemperatureFit, JSONObject]:
+    """Return the fitted temperature, and what the report says of everything that was fitted."""
+    half = _halves(fitted_on, options)[0]
+    fit = fit_temperature(half.logits_NC, half.truth_N)
+    details: JSONObject = {"calibration": dataclasses.asdict(fit)}
+    if options.conformal is not None:
+        details["conformal"] = _conformal(predictions, fitted_on, fit, options)
+    return fit, details
 
 
 def _halves(calibration: Predictions, options: ClassifyOptions) -> tuple[Predictions, Predictions]:

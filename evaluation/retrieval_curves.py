@@ -1,16 +1,20 @@
 """What the plots of a retrieval are drawn from.
 
-# N = queries, K = cut-offs 1..K
+# N = queries, K = cut-offs 1..K, H = hits of all queries, T = thresholds
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 
 from core.types import JSONValue
 from evaluation.judged_ranks import JudgedRanks
+from evaluation.threshold_metrics import threshold_curve
 
 _RECALL_LEVELS = 11
+_MOST_POINTS = 200
 _HISTOGRAM_EDGES = (1, 2, 3, 4, 5, 6, 11, 21, 51, 101, 501, 1001, 10_001, 100_001)
 
 
@@ -54,6 +58,33 @@ def precision_recall(judged: JudgedRanks) -> list[JSONValue]:
     return [
         {"recall": round(float(level), 1), "precision": mean}
         for level, mean in zip(levels, means, strict=True)
+    ]
+
+
+def score_thresholds(
+    scores: Sequence[Sequence[float]], hits: Sequence[Sequence[bool]], *, relevant: int
+) -> list[JSONValue]:
+    """Return precision and recall of the hits at or above each score, all queries pooled.
+
+    Args:
+        scores: of the head of each list.
+        hits: whether each of these items is relevant.
+        relevant: relevant items of all queries, found or not.
+    """
+    scores_H = np.array([score for row in scores for score in row], np.float64)
+    hits_H = np.array([hit for row in hits for hit in row], bool)
+    if not hits_H.any():
+        return []
+    curve = threshold_curve(scores_H, hits_H)
+    found_T, precision_T = curve.true_positives_T, curve.precision_T
+    kept = np.linspace(0, len(found_T) - 1, min(len(found_T), _MOST_POINTS)).round()
+    return [
+        {
+            "threshold": float(curve.thresholds_T[place]),
+            "precision": float(precision_T[place]),
+            "recall": float(found_T[place] / relevant),
+        }
+        for place in np.unique(kept.astype(np.int64)).tolist()
     ]
 
 

@@ -20,7 +20,12 @@ from evaluation.latency import latency_histogram, latency_metrics
 from evaluation.provenance import Provenance
 from evaluation.query_metrics import micro_values, query_values
 from evaluation.report import Report, metrics_json
-from evaluation.retrieval_curves import first_rank_histogram, precision_recall, rank_curve
+from evaluation.retrieval_curves import (
+    first_rank_histogram,
+    precision_recall,
+    rank_curve,
+    score_thresholds,
+)
 from evaluation.retrieval_loss import index_loss, overlap_values
 from evaluation.retrieval_options import RetrievalOptions
 from evaluation.retrieval_task import RetrievalTask
@@ -147,7 +152,17 @@ def _details(
         "curve": rank_curve(ranking.judged, length=max(ks)),
         "precision_recall": precision_recall(ranking.judged),
         "first_rank_histogram": first_rank_histogram(ranking.judged),
+        "score_thresholds": _thresholds(task, ranking),
     }
+
+
+def _thresholds(task: RetrievalTask, ranking: Ranking) -> list[JSONValue]:
+    hits: list[list[bool]] = []
+    for place, ids in zip(task.judged, ranking.top_ids, strict=True):
+        relevant = {task.gallery_ids[column] for column in task.relevant_N[place]}
+        hits.append([name in relevant for name in ids])
+    in_all = sum(len(task.relevant_N[place]) for place in task.judged)
+    return score_thresholds(ranking.top_scores, hits, relevant=in_all)
 
 
 def _search_json(served: Ranking, searched: str) -> JSONObject:

@@ -71,15 +71,7 @@ def evaluate_run(
             "relevance": qrels_digest(qrels),
         },
         settings={"k": list[JSONValue](sorted(set(ks)))},
-        details={
-            "queries": len(queries),
-            "queries_without_relevant": left_out,
-            "queries_without_results": sum(not found for found in lists),
-            "queries_without_judgements": len(run.keys() - qrels.keys()),
-            "curve": rank_curve(judged, length=max(ks)),
-            "precision_recall": precision_recall(judged),
-            "first_rank_histogram": first_rank_histogram(judged),
-        },
+        details=_details(qrels, run, lists, judged, length=max(ks)),
         statistics=statistics,
         measured=measured,
         detectable=detectable_differences(measured),
@@ -88,6 +80,20 @@ def evaluate_run(
             "qrels.trec": qrels_lines([(query, qrels[query]) for query in queries]),
         },
     )
+
+
+def _details(
+    qrels: Qrels, run: Run, lists: Sequence[Sequence[str]], judged: JudgedRanks, *, length: int
+) -> JSONObject:
+    return {
+        "queries": len(lists),
+        "queries_without_relevant": len(qrels) - len(lists),
+        "queries_without_results": sum(not found for found in lists),
+        "queries_without_judgements": len(run.keys() - qrels.keys()),
+        "curve": rank_curve(judged, length=length),
+        "precision_recall": precision_recall(judged),
+        "first_rank_histogram": first_rank_histogram(judged),
+    }
 
 
 def ranked(found: dict[str, float]) -> list[str]:
