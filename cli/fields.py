@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
+from cli.any_fields import any_fields
+from cli.any_gallery import url_option
 from cli.output import note, print_json, print_lines, print_table
-from cli.settings import default_gallery
-
-if TYPE_CHECKING:
-    from index.collection import Collection
 
 _gallery = click.option(
     "--gallery", type=click.Path(path_type=Path), help="Folder of the gallery.  [default: gallery]"
@@ -23,26 +19,24 @@ _gallery = click.option(
 def command() -> None:
     """Index metadata fields, so that filters on them look values up instead of reading every item.
 
-    What a filter selects does not change. Stop a server before adding or dropping.
+    What a filter selects does not change. While a server runs on the gallery, ask it: --url.
 
     \b
     Examples:
       sightline fields list
       sightline fields add price
       sightline fields drop price
+      sightline fields add price --url http://photos.example:8000
     """
 
 
 @command.command(name="list")
 @_gallery
+@url_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def list_fields(*, gallery: Path | None, as_json: bool) -> None:
+def list_fields(*, gallery: Path | None, url: str | None, as_json: bool) -> None:
     """List the metadata fields, how many items have them, and which are indexed."""
-    from index.fields import field_uses
-    from index.store import StoreReader
-
-    with closing(StoreReader(gallery or default_gallery())) as store:
-        uses = field_uses(store)
+    uses = any_fields(gallery=gallery, url=url).list()
     if as_json:
         print_json(
             {
@@ -61,34 +55,22 @@ def list_fields(*, gallery: Path | None, as_json: bool) -> None:
 @command.command(name="add")
 @click.argument("names", nargs=-1, required=True)
 @_gallery
-def add_fields(*, names: tuple[str, ...], gallery: Path | None) -> None:
+@url_option
+def add_fields(*, names: tuple[str, ...], gallery: Path | None, url: str | None) -> None:
     """Index fields; dots lead into nested objects: camera.model."""
-    from index.fields import IndexField
-
-    with closing(_open(gallery)) as collection:
-        for name in names:
-            is_new = collection.write(IndexField(name))
-            print_lines([f"{name}: {'indexed' if is_new else 'was indexed already'}"])
+    fields = any_fields(gallery=gallery, url=url)
+    for name in names:
+        is_new = fields.add(name)
+        print_lines([f"{name}: {'indexed' if is_new else 'was indexed already'}"])
 
 
 @command.command(name="drop")
 @click.argument("names", nargs=-1, required=True)
 @_gallery
-def drop_fields(*, names: tuple[str, ...], gallery: Path | None) -> None:
+@url_option
+def drop_fields(*, names: tuple[str, ...], gallery: Path | None, url: str | None) -> None:
     """Forget the indexes of fields; filters on them go on, more slowly."""
-    from index.fields import DropField
-
-    with closing(_open(gallery)) as collection:
-        for name in names:
-            collection.write(DropField(name))
-            print_lines([f"{name}: no longer indexed"])
-
-
-def _open(gallery: Path | None) -> Collection:
-    """Open the collection for writing; no model is needed."""
-    from index.binding import binding_of_folder
-    from index.collection import Collection
-
-    folder = gallery or default_gallery()
-    bound = binding_of_folder(folder)
-    return Collection.open(folder, encoder_id=bound.encoder_id, dim=bound.dim)
+    fields = any_fields(gallery=gallery, url=url)
+    for name in names:
+        fields.drop(name)
+        print_lines([f"{name}: no longer indexed"])

@@ -114,6 +114,25 @@ class Model:
     dim: int
 
 
+@dataclass(frozen=True, slots=True)
+class FieldUse:
+    """A metadata field of the gallery."""
+
+    name: str
+    items: int
+    """How many items have it."""
+    indexed: bool
+    """Whether filters on it look values up."""
+
+
+def read_fields(answer: JSONAnswer) -> tuple[FieldUse, ...]:
+    """Read the metadata fields."""
+    return tuple(
+        FieldUse(str(entry["name"]), int(entry["items"]), bool(entry["indexed"]))
+        for entry in answer["fields"]
+    )
+
+
 def read_search(answer: JSONAnswer) -> SearchAnswer:
     """Read the answer of ``/v1/search``."""
     return SearchAnswer(

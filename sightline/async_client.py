@@ -18,7 +18,7 @@ from typing import Self
 from core.errors import NotReadyError, ServerError
 from core.types import FloatArray, JSONObject
 from sightline.adding import Addable, AddLimits, AddProgress
-from sightline.answers import Gallery, Hit, ItemResult, Model, SearchAnswer
+from sightline.answers import FieldUse, Gallery, Hit, ItemResult, Model, SearchAnswer
 from sightline.call import check_address
 from sightline.client import SEARCH_PAGE, SECONDS_BETWEEN_PROBES
 from sightline.images import ImageLike
@@ -30,7 +30,14 @@ from sightline.query import Term
 from sightline.retries import RetryRule
 from sightline.search_calls import Mode, embed_images_call, embed_texts_call, search_call
 from sightline.sending import AsyncBatchSender
-from sightline.server_calls import gallery_call, models_call, ready_call
+from sightline.server_calls import (
+    drop_field_call,
+    fields_call,
+    gallery_call,
+    index_field_call,
+    models_call,
+    ready_call,
+)
 from sightline.transport import AsyncTransport, Connection
 
 
@@ -226,6 +233,22 @@ class AsyncClient:
     async def models(self) -> tuple[Model, ...]:
         """Return the models that the service runs."""
         return await self._transport.send(models_call())
+
+    async def fields(self) -> tuple[FieldUse, ...]:
+        """Return the metadata fields, how many items have them, and which are indexed."""
+        return await self._transport.send(fields_call())
+
+    async def index_field(self, name: str) -> bool:
+        """Index a field, and return whether it was not; dots lead into nested objects."""
+        return await self._transport.send(index_field_call(name))
+
+    async def drop_field(self, name: str) -> None:
+        """Forget the index of a field.
+
+        Raises:
+            NotFoundError: it is not indexed.
+        """
+        await self._transport.send(drop_field_call(name))
 
     async def ready(self) -> bool:
         """Return whether the service can answer now."""

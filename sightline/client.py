@@ -19,7 +19,7 @@ from typing import Self
 from core.errors import NotReadyError, ServerError
 from core.types import FloatArray, JSONObject
 from sightline.adding import Addable, AddLimits, AddProgress
-from sightline.answers import Gallery, Hit, ItemResult, Model, SearchAnswer
+from sightline.answers import FieldUse, Gallery, Hit, ItemResult, Model, SearchAnswer
 from sightline.call import check_address
 from sightline.images import ImageLike
 from sightline.items import Items
@@ -30,7 +30,14 @@ from sightline.query import Term
 from sightline.retries import RetryRule
 from sightline.search_calls import Mode, embed_images_call, embed_texts_call, search_call
 from sightline.sending import BatchSender
-from sightline.server_calls import gallery_call, models_call, ready_call
+from sightline.server_calls import (
+    drop_field_call,
+    fields_call,
+    gallery_call,
+    index_field_call,
+    models_call,
+    ready_call,
+)
 from sightline.transport import Connection, Transport
 
 SECONDS_BETWEEN_PROBES = 0.2
@@ -222,6 +229,22 @@ class Client:
     def models(self) -> tuple[Model, ...]:
         """Return the models that the service runs."""
         return self._transport.send(models_call())
+
+    def fields(self) -> tuple[FieldUse, ...]:
+        """Return the metadata fields, how many items have them, and which are indexed."""
+        return self._transport.send(fields_call())
+
+    def index_field(self, name: str) -> bool:
+        """Index a field, and return whether it was not; dots lead into nested objects."""
+        return self._transport.send(index_field_call(name))
+
+    def drop_field(self, name: str) -> None:
+        """Forget the index of a field.
+
+        Raises:
+            NotFoundError: it is not indexed.
+        """
+        self._transport.send(drop_field_call(name))
 
     def ready(self) -> bool:
         """Return whether the service can answer now."""

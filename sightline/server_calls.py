@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from sightline.answers import Gallery, Model, read_gallery, read_models
+from urllib.parse import quote
+
+import httpx
+
+from sightline.answers import (
+    FieldUse,
+    Gallery,
+    Model,
+    read_fields,
+    read_gallery,
+    read_models,
+)
 from sightline.call import Call, json_body
 from sightline.retries import Repeat
 
@@ -22,3 +33,32 @@ def ready_call() -> Call[str]:
     return Call(
         "GET", "/readyz", lambda response: str(json_body(response)["status"]), repeat=Repeat.NEVER
     )
+
+
+def fields_call() -> Call[tuple[FieldUse, ...]]:
+    """Return the request of the metadata fields."""
+    return Call("GET", "/v1/fields", lambda response: read_fields(json_body(response)))
+
+
+def index_field_call(name: str) -> Call[bool]:
+    """Return the request that indexes a field; the answer is whether it was not indexed before."""
+    return Call(
+        "POST",
+        "/v1/fields",
+        lambda response: bool(json_body(response)["status"] == "created"),
+        json={"name": name},
+    )
+
+
+def drop_field_call(name: str) -> Call[None]:
+    """Return the request that forgets the index of a field; sent twice the second finds none."""
+    return Call(
+        "DELETE",
+        f"/v1/fields/{quote(name, safe='').replace('.', '%2E')}",
+        _dropped,
+        repeat=Repeat.UNPROCESSED,
+    )
+
+
+def _dropped(response: httpx.Response) -> None:
+    json_body(response)

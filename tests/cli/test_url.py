@@ -285,6 +285,30 @@ def test_labels_are_saved_listed_and_shown_alike(run: Run, own: str, tmp_path: P
     assert local[-1] == remote[-1]
 
 
+def test_fields_are_listed_indexed_and_forgotten_alike(
+    run: Run, own: str, pictures: Path, tmp_path: Path
+) -> None:
+    """A field of a table, an index on it, and one that is not there."""
+    commands = [
+        ["list"],
+        ["add", "year"],
+        ["add", "year"],
+        ["list", "--json"],
+        ["drop", "year"],
+        ["drop", "year"],
+        ["add", 'a"b'],
+    ]
+    outputs = []
+    for where in (["--gallery", str(tmp_path / "g")], ["--url", own]):
+        run("add", pictures / "pairs.csv", *where)
+        outputs.append([run("fields", *words, *where) for words in commands])
+
+    local, remote = outputs
+    assert local == remote
+    assert [code for code, _, _ in remote][:5] == [0] * 5
+    assert json.loads(remote[3][1]) == {"fields": [{"name": "year", "items": 2, "indexed": True}]}
+
+
 def test_list_shows_the_gallery_of_a_server(run: Run, served: tuple[Path, str]) -> None:
     """The columns of a folder's gallery; what the server does not tell is a dash, or null."""
     folder, url = served
@@ -369,7 +393,7 @@ def test_a_server_that_is_not_there_is_a_failure(
         ["backup", "x.tar"],
         ["restore", "x.tar"],
         ["index", "show"],
-        ["fields", "list"],
+        ["duplicates"],
         ["export", "x"],
         ["import", "x"],
         ["serve"],

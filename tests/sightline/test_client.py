@@ -188,6 +188,22 @@ def test_items_are_changed_and_deleted(empty: Client) -> None:
     assert empty.gallery().count == 0
 
 
+def test_fields_are_indexed_and_forgotten(empty: Client) -> None:
+    """Indexing twice is one index; an index that is not there cannot be forgotten."""
+    from sightline.adding import NewItem
+
+    empty.add([NewItem(picture_bytes("red"), metadata={"camera": {"model": "x"}})])
+
+    first, again = empty.index_field("camera.model"), empty.index_field("camera.model")
+    indexed = {use.name: (use.items, use.indexed) for use in empty.fields()}
+    empty.drop_field("camera.model")
+
+    assert (first, again) == (True, False)
+    assert indexed["camera.model"] == (1, True)
+    with pytest.raises(NotFoundError):
+        empty.drop_field("camera.model")
+
+
 def test_label_sets_are_saved_and_used(empty: Client) -> None:
     """The same name again makes the next version; a name with a version finds its own."""
     empty.label_sets.save("colours", ["red", "green"], template_set="single")
