@@ -88,6 +88,8 @@ def asked(client: httpx.Client, url: str) -> list[httpx.Response]:
         client.post("/v1/search", json={"query": [{"image_url": url}]}),
         client.post("/v1/items", json={"items": [{"image_url": url}]}),
         client.post("/v1/embeddings", json={"input": [{"image": url}]}),
+        client.post("/v1/embeddings", json={"input": [{"type": "image_url", "image_url": url}]}),
+        client.post("/knn-service", json={"image_url": url, "num_images": 1, "indice_name": ""}),
     ]
 
 
