@@ -10,6 +10,7 @@ order whatever it does with ties. White space in an id is written as in an addre
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from core.errors import PairsError
 
 _QRELS_FIELDS = 4
 _RUN_FIELDS = 6
+
+_ESCAPED = re.compile(r"[\s%]")
 
 Qrels = dict[str, dict[str, int]]
 """Grade of each judged document, by query."""
@@ -62,9 +65,11 @@ def read_run(path: Path) -> Run:
 
 def run_lines(query_ids: Sequence[str], lists: Sequence[Sequence[str]], *, tag: str) -> list[str]:
     """Return the lines of a run, one list of ids per query, best first."""
+    names = {name: written(name) for found in lists for name in found}
+    tag = written(tag)
     return [
-        f"{written(query)} Q0 {written(name)} {rank} {len(found) - rank + 1} {written(tag)}"
-        for query, found in zip(query_ids, lists, strict=True)
+        f"{query} Q0 {names[name]} {rank} {len(found) - rank + 1} {tag}"
+        for query, found in zip(map(written, query_ids), lists, strict=True)
         for rank, name in enumerate(found, start=1)
     ]
 
@@ -80,14 +85,11 @@ def qrels_lines(judgements: Sequence[tuple[str, Mapping[str, int]]]) -> list[str
 
 def written(name: str) -> str:
     """Return an id without white space."""
-    if not any(character.isspace() or character == "%" for character in name):
-        return name
-    return "".join(
-        "".join(f"%{byte:02X}" for byte in character.encode())
-        if character.isspace() or character == "%"
-        else character
-        for character in name
-    )
+    return _ESCAPED.sub(_escape, name)
+
+
+def _escape(match: re.Match[str]) -> str:
+    return "".join(f"%{byte:02X}" for byte in match[0].encode())
 
 
 def _lines(path: Path, count: int, shape: str) -> Iterator[tuple[str, list[str]]]:
