@@ -75,7 +75,7 @@ def main(folder: Path, examples: int = EXAMPLES) -> Report:
         schema = schemathesis.openapi.from_dict(document)
 
         def send(case: schemathesis.Case) -> None:
-            answer = case.call(base_url=str(client.base_url), session=session)
+            answer = case.call(base_url=str(client.base_url), session=session, timeout=120)
             status = answer.status_code
             report.statuses[status] = report.statuses.get(status, 0) + 1
             case.validate_response(answer, checks=CHECKS)

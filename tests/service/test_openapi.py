@@ -171,7 +171,6 @@ REAL: list[tuple[str, str, dict[str, Any]]] = [
     ("POST", "/v1/fields", {"json": {"name": "n"}}),
     ("GET", "/v1/fields", {}),
     ("GET", "/v1/gallery", {}),
-    ("GET", "/readyz", {}),
     ("GET", "/metrics", {}),
     ("POST", "/knn-service", {"json": {"text": "red", "num_images": 2, "indice_name": ""}}),
     ("POST", "/metadata", {"json": {"ids": [1, 2], "indice_name": "gallery"}}),
