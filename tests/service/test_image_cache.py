@@ -35,7 +35,8 @@ class PixelEncoder(FakeEncoder):
         self.images_seen += len(pixels_NSS3)
         vectors_ND = np.ones((len(pixels_NSS3), self.dim), np.float32)
         vectors_ND[:, :3] += pixels_NSS3[:, 0, 0]
-        return vectors_ND / np.linalg.norm(vectors_ND, axis=1, keepdims=True)
+        unit_ND: FloatArray = vectors_ND / np.linalg.norm(vectors_ND, axis=1, keepdims=True)
+        return unit_ND
 
 
 def bitmap(number: int) -> bytes:

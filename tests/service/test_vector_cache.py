@@ -82,7 +82,9 @@ def request(priority: Priority, *, timeout_s: float = 1000.0) -> Iterator[Reques
         CURRENT_SCOPE.reset(token)
 
 
-def held(cache: VectorCache, clients: ThreadPoolExecutor, *numbers: int) -> tuple[Source, Callable]:
+def held(
+    cache: VectorCache, clients: ThreadPoolExecutor, *numbers: int
+) -> tuple[Source, Callable[[], list[float | None]]]:
     """Let a thread begin to compute numbers and hold it; return its source and its result."""
     source = Source(keys_of(*numbers))
     source.gate.clear()
