@@ -197,7 +197,7 @@ def test_a_service_survives_its_decoders(tmp_path: Path, monkeypatch: pytest.Mon
         return original(**options, decoder=HOSTILE)  # type: ignore[arg-type]
 
     monkeypatch.setattr(decoding_pool, "ChildOptions", hostile)
-    with running(tmp_path, decode="process", decode_threads=2) as client:
+    with running(tmp_path, decode="process", decode_threads=2, decode_timeout_s=60.0) as client:
         add_colours(client)
         crash = hostile_picture(picture_bytes("red"), "segv")
         alone = client.post("/v1/search", files={"image": crash})

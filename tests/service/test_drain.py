@@ -55,14 +55,15 @@ def ask_until_refused(address: str, started: threading.Event, client_number: int
     return ends
 
 
-@pytest.mark.parametrize(("decode", "rounds"), [("thread", 3), ("process", 1)])
+@pytest.mark.parametrize(("decode", "rounds"), [("thread", 2), ("process", 1)])
 def test_a_drain_under_load_drops_nothing(tmp_path: Path, decode: str, rounds: int) -> None:
     """Every accepted add is answered 200 and stored, every later one 503; the exit is clean."""
     for round_number in range(rounds):
         folder = tmp_path / str(round_number)
         folder.mkdir()
         with servers() as server, ThreadPoolExecutor(CLIENTS) as clients:
-            address = server.start(folder, image_s=0.003, decode=decode, drain_notice_s=0.3)
+            settings = {"decode": decode, "decode_timeout_s": 60.0, "drain_notice_s": 0.3}
+            address = server.start(folder, image_s=0.003, **settings)
             started = threading.Event()
             asked = [
                 clients.submit(ask_until_refused, address, started, number)
