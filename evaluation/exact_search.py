@@ -87,13 +87,12 @@ def exact_ranks(
     """
     check_embeddings(queries_ND, gallery_MD)
     places_M = id_places(gallery_ids)
-    excluded = _pairs(excluded_N or [()] * len(queries_ND), queries_ND, gallery_MD)
-    judged = _pairs(relevant_N, queries_ND, gallery_MD)
-    grades_T = _grades(relevant_N, grades_N)
     if len(places_M) != len(gallery_MD):
         raise UsageError(f"{len(places_M)} ids for {len(gallery_MD)} embeddings of the gallery")
-    kept_T = ~np.isin(judged.keys(len(gallery_MD)), excluded.keys(len(gallery_MD)))
-    judged, grades_T = _Pairs(judged.rows_P[kept_T], judged.columns_P[kept_T]), grades_T[kept_T]
+    excluded = _pairs(excluded_N or [()] * len(queries_ND), queries_ND, gallery_MD)
+    judged, grades_T = _without(
+        excluded, _pairs(relevant_N, queries_ND, gallery_MD), _grades(relevant_N, grades_N)
+    )
     error = quick_error(queries_ND, gallery_MD)
     counts = RelevantCounts(queries_ND, gallery_MD, places_M, judged.rows_P, judged.columns_P)
     items = BestItems(queries_ND, gallery_MD, places_M, count=min(top, len(gallery_MD)))
@@ -136,9 +135,9 @@ class _Pairs:
     rows_P: IdArray
     columns_P: IdArray
 
-    def keys(self, columns: int) -> IdArray:
+    def keys(self) -> IdArray:
         """Return one number per pair."""
-        return self.rows_P * columns + self.columns_P
+        return (self.rows_P << 32) + self.columns_P
 
 
 def _tiles(queries_ND: FloatArray, gallery_MD: FloatArray, tile_scores: int) -> Iterator[_Tile]:
@@ -180,9 +179,17 @@ def _pairs(
     if len(columns_P) and not 0 <= columns_P.min() <= columns_P.max() < len(gallery_MD):
         raise UsageError(f"a relevant item is outside of the gallery's 0 to {len(gallery_MD) - 1}")
     pairs = _Pairs(rows_P.astype(np.int64), columns_P)
-    if len(np.unique(pairs.keys(len(gallery_MD)))) != len(columns_P):
+    if len(np.unique(pairs.keys())) != len(columns_P):
         raise UsageError("a query names an item twice; name each item once")
     return pairs
+
+
+def _without(
+    excluded: _Pairs, judged: _Pairs, grades_T: NDArray[np.float64]
+) -> tuple[_Pairs, NDArray[np.float64]]:
+    """Return the relevant pairs, and their grades, that are no excluded ones."""
+    kept_T = ~np.isin(judged.keys(), excluded.keys())
+    return _Pairs(judged.rows_P[kept_T], judged.columns_P[kept_T]), grades_T[kept_T]
 
 
 def _grades(
