@@ -56,6 +56,7 @@ class _FolderFields:
         self._folder = folder
 
     def list(self) -> Sequence[FieldUse]:
+        """Return the fields that items have, and which are indexed."""
         from index.fields import field_uses
         from index.store import StoreReader
         from sightline.answers import FieldUse
@@ -64,12 +65,14 @@ class _FolderFields:
             return [FieldUse(use.name, use.items, use.indexed) for use in field_uses(store)]
 
     def add(self, name: str) -> bool:
+        """Index a field, and return whether it was not."""
         from index.fields import IndexField
 
         with closing(self._open()) as collection:
             return collection.write(IndexField(name))
 
     def drop(self, name: str) -> None:
+        """Forget the index of a field."""
         from index.fields import DropField
 
         with closing(self._open()) as collection:
@@ -89,18 +92,21 @@ class _ServedFields:
         self._url = url
 
     def list(self) -> Sequence[FieldUse]:
+        """Return the fields that items have, and which are indexed."""
         from cli.served_gallery import open_client
 
         with open_client(self._url) as client:
             return client.fields()
 
     def add(self, name: str) -> bool:
+        """Index a field, and return whether it was not."""
         from cli.served_gallery import open_client
 
         with open_client(self._url) as client:
             return client.index_field(name)
 
     def drop(self, name: str) -> None:
+        """Forget the index of a field."""
         from cli.served_gallery import open_client
 
         with open_client(self._url) as client:

@@ -68,6 +68,7 @@ class _FolderLabelSets:
         self._store = LabelSetStore(label_sets_folder(gallery))
 
     def save(self, given: NewLabelSet) -> LabelSet:
+        """Save a label set as the next version of its name."""
         from sightline.label_answers import read_label_set
         from zeroshot.label_sets import label_set_object
         from zeroshot.templates import template_set
@@ -79,12 +80,14 @@ class _FolderLabelSets:
         return read_label_set(label_set_object(saved))
 
     def list(self) -> Sequence[LabelSet]:
+        """Return the newest version of every label set."""
         from sightline.label_answers import read_label_set
         from zeroshot.label_sets import label_set_object
 
         return [read_label_set(label_set_object(found)) for found in self._store.list()]
 
     def get(self, name: str) -> LabelSet:
+        """Return a label set by ``name`` or ``name@version``."""
         from sightline.label_answers import read_label_set
         from zeroshot.label_sets import label_set_object
 
@@ -98,6 +101,7 @@ class _ServedLabelSets:
         self._url = check_address(url)
 
     def save(self, given: NewLabelSet) -> LabelSet:
+        """Save a label set as the next version of its name."""
         from cli.served_gallery import open_client
 
         with open_client(self._url) as client:
@@ -118,12 +122,14 @@ class _ServedLabelSets:
             )
 
     def list(self) -> Sequence[LabelSet]:
+        """Return the newest version of every label set."""
         from cli.served_gallery import open_client
 
         with open_client(self._url) as client:
             return client.label_sets.list()
 
     def get(self, name: str) -> LabelSet:
+        """Return a label set by ``name`` or ``name@version``."""
         from cli.served_gallery import open_client
 
         with open_client(self._url) as client:

@@ -101,8 +101,6 @@ def command(
       sightline classify cat.jpg --labels cat,dog --url http://photos.example:8000
       sightline classify photos --label-set pets --alpha 0.1 --min-cosine 0.2 --crops 5
     """
-    from cli.local_labels import classify_here
-    from cli.served_labels import classify_there
     from zeroshot.abstention import Abstain
 
     rules = Abstain(min_score, min_margin, min_cosine, max_energy)
@@ -121,7 +119,21 @@ def command(
         head=not no_head,
     )
     address = chosen_url(gallery=gallery, url=url, model=model)
-    paths = _files(images)
+    _classify(request, address, model=model, gallery=gallery, as_json=as_json)
+
+
+def _classify(
+    request: ClassifyRequest,
+    address: str | None,
+    *,
+    model: str | None,
+    gallery: Path | None,
+    as_json: bool,
+) -> None:
+    from cli.local_labels import classify_here
+    from cli.served_labels import classify_there
+
+    paths = _files(request.images)
     found = (
         classify_here(request, paths, model=model, gallery=gallery)
         if address is None

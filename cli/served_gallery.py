@@ -23,13 +23,13 @@ _PATIENT = RetryRule(attempts=10)
 """An ``add`` of hours outlives the restart of a server: about 2 minutes."""
 
 
-def open_client(url: str, retries: RetryRule = _QUESTION) -> Client:
+def open_client(url: str, retries: RetryRule | None = None) -> Client:
     """Return a client with the key of the environment; close it.
 
     Raises:
         UsageError: ``url`` is no address.
     """
-    return Client(url, api_key=api_key(), retries=retries)
+    return Client(url, api_key=api_key(), retries=retries or _QUESTION)
 
 
 class ServedGallery:

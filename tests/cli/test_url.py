@@ -3,68 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TypeAlias
 
 import httpx
 import pytest
 
-import cli.folder_gallery
-import cli.local_labels
-from cli.main import COMMANDS, main
+from cli.main import COMMANDS
 from core.types import JSONObject
-from tests.fakes import COLOURS, FakeEncoder, picture_bytes
+from tests.cli.runs import Run
+from tests.fakes import picture_bytes
 from tests.service.running import add_colours, running
+from tests.sightline.scripted import answer, error, scripted
 
-Run: TypeAlias = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Return what runs a command line and gives its exit code, stdout and stderr."""
-    monkeypatch.setattr(cli.folder_gallery, "open_encoder", lambda *_: FakeEncoder())
-    monkeypatch.setattr(cli.local_labels, "open_encoder", lambda *_: FakeEncoder())
-    monkeypatch.delenv("SIGHTLINE_URL", raising=False)
-
-    def run_it(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.argv", ["sightline", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        printed = capsys.readouterr()
-        return int(ended.value.code or 0), printed.out, printed.err
-
-    return run_it
-
-
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
-    """Serve a gallery that tests only read; yield its folder and address."""
-    folder = tmp_path_factory.mktemp("served")
-    with running(folder) as http:
-        add_colours(http)
-        yield folder / "gallery", str(http.base_url)
-
-
-@pytest.fixture
-def own(tmp_path: Path) -> Iterator[str]:
-    """Serve an empty gallery that the test may fill; yield its address."""
-    with running(tmp_path / "served") as http:
-        yield str(http.base_url)
-
-
-@pytest.fixture
-def pictures(tmp_path: Path) -> Path:
-    """Return a folder of six pictures, a corrupt one and a table that names two of them."""
-    folder = tmp_path / "pictures"
-    (folder / "more").mkdir(parents=True)
-    for place, name in enumerate(COLOURS):
-        target = folder / "more" if place % 2 else folder
-        (target / f"{name}.png").write_bytes(picture_bytes(name))
-    (folder / "corrupt.jpg").write_bytes(b"\xff\xd8\xff" + b"x" * 50)
-    table = "id,image,caption,year\nr1,red.png,a red square,2020\ng1,more/green.png,green,2021\n"
-    (folder / "pairs.csv").write_text(table)
-    return folder
+ROOT = Path(__file__).parent.parent.parent
 
 
 def without_time(text: str) -> JSONObject:
@@ -208,83 +164,6 @@ def test_an_add_without_any_success_fails(run: Run, own: str, pictures: Path) ->
     assert "nothing was added" in err
 
 
-@pytest.mark.parametrize(
-    "options",
-    [
-        ["--labels", "red,green,a blue thing", "--top", "2"],
-        ["--labels", "red,green", "--mode", "multi", "--templates", "single"],
-        ["--labels", "red,green", "--min-margin", "0.99", "--temperature", "50"],
-        ["--labels", "red,green", "--ensemble", "max", "--crops", "5"],
-        ["--labels", "cat,dog", "--no-abstain"],
-    ],
-    ids=lambda options: " ".join(options)[:40],
-)
-def test_classify_prints_the_same(
-    run: Run, served: tuple[Path, str], pictures: Path, options: list[str]
-) -> None:
-    """A folder with a corrupt file: as a table and as JSON, with scores to the last digit."""
-    folder, url = served
-    words = ["classify", pictures, *options]
-
-    local, remote = run(*words, "--gallery", folder), run(*words, "--url", url)
-    local_json = run(*words, "--gallery", folder, "--json")
-    remote_json = run(*words, "--url", url, "--json")
-
-    assert local == remote
-    assert local_json == remote_json
-    assert local[0] == 0
-    assert "corrupt.jpg: the JPEG picture" in local[2]
-
-
-@pytest.mark.parametrize(
-    ("options", "code"),
-    [
-        (["corrupt.jpg", "--labels", "cat"], 1),
-        (["missing.jpg", "--labels", "cat"], 1),
-        (["red.png"], 2),
-        (["red.png", "--labels", "a", "--label-set", "b"], 2),
-        (["red.png", "--labels", "cat,cat"], 2),
-        (["red.png", "--labels", "cat", "--templates", "none"], 2),
-        (["red.png", "--label-set", "nobody"], 1),
-    ],
-    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
-)
-def test_a_failing_classify_is_the_same(
-    run: Run, served: tuple[Path, str], pictures: Path, options: list[str], code: int
-) -> None:
-    """Exit code and message, whoever noticed it."""
-    folder, url = served
-    words = ["classify", pictures / options[0], *options[1:]]
-
-    local, remote = run(*words, "--gallery", folder), run(*words, "--url", url)
-
-    assert local == remote
-    assert local[0] == code
-
-
-def test_labels_are_saved_listed_and_shown_alike(run: Run, own: str, tmp_path: Path) -> None:
-    """As text and as JSON; the label set that was saved then labels."""
-    commands = [
-        ["save", "two", "--labels", "red,blue", "--background", "else"],
-        ["save", "two", "--labels", "red,green", "--concept", "hue"],
-        ["list"],
-        ["list", "--json"],
-        ["show", "two@1"],
-        ["show", "two", "--json"],
-        ["show", "nobody"],
-    ]
-
-    local, remote = (
-        [run("labels", *words, *where) for words in commands]
-        for where in (["--gallery", str(tmp_path / "g")], ["--url", own])
-    )
-
-    assert [code for code, _, _ in remote] == [0, 0, 0, 0, 0, 0, 1]
-    for ours, theirs in zip(local, remote, strict=True):
-        assert ours[:2] == theirs[:2]
-    assert local[-1] == remote[-1]
-
-
 def test_fields_are_listed_indexed_and_forgotten_alike(
     run: Run, own: str, pictures: Path, tmp_path: Path
 ) -> None:
@@ -358,6 +237,49 @@ def test_options_that_exclude_a_server_are_refused(run: Run, other: list[str]) -
 
     assert code == 2
     assert other[0] in err
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_an_add_at_once(pictures: Path) -> None:
+    """Also while it waits for a server that is busy for long: exit code 130, and what is done."""
+    gallery = {
+        "count": 0,
+        "dimension": 8,
+        "encoder_id": "fa4e000000000001",
+        "model": "fake",
+        "index": "flat",
+        "coverage": 1.0,
+    }
+    script = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from cli.main import main; main()"
+
+    def reply(request: bytes) -> bytes:
+        if request.startswith(b"GET /v1/gallery"):
+            return answer(200, gallery)
+        return error(429, "busy", {"Retry-After": "29"})
+
+    with (
+        scripted(reply) as server,
+        subprocess.Popen(
+            [sys.executable, "-c", script, "add", str(pictures), "--url", server.url],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process,
+    ):
+        try:
+            deadline = time.monotonic() + 60
+            while len(server.requests) < 2:
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=60)
+        finally:
+            process.kill()
+
+    assert (process.returncode, out) == (130, "")
+    assert "stopped; so far 0 added" in err
+    assert "The same command goes on from here." in err
+    assert "Traceback" not in err
 
 
 def test_an_address_that_is_none_is_a_usage_error(run: Run) -> None:
