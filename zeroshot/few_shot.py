@@ -2,14 +2,16 @@
 
 Validation images are given, or the examples are held out in turn (k-fold, by label). Nothing is
 ever chosen on images that are also reported as a test. A head replaces the texts only where it
-labels more validation images rightly; the gain is reported with its interval either way. The best
-of several candidates looks a little better on the images that chose it than it will on new ones.
+labels more validation images rightly, by more than the standard error of the difference; the gain
+is reported with its interval either way. The best of several candidates looks a little better on
+the images that chose it than it will on new ones.
 
 # N = validation images, C = labels, K = examples, D = embedding dimension
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -88,8 +90,8 @@ def fit_head(
         classifier: the labels, compiled with the encoder of the examples.
         examples: images to learn from; labels may have unequal numbers of them, or none.
         validation: images to choose by; without them the examples are held out in turn.
-        kind: ``best`` takes the most accurate kind, or the texts where none is better; a named kind
-            is taken whatever it does.
+        kind: ``best`` takes the most accurate kind, or the texts where none is clearly better; a
+            named kind is taken whatever it does.
         seed: of the split into folds.
 
     Raises:
@@ -189,10 +191,18 @@ def _rank(outcome: _Outcome) -> tuple[int, float]:
 
 
 def _chosen(best_of_kind: Mapping[HeadKind, _Outcome], kind: HeadChoice) -> HeadKind:
-    """Return the kind that is asked for, or the first of the most accurate ones."""
+    """Return the kind that is asked for, or the most accurate one that beats the texts.
+
+    It beats them where the pictures that it alone labels rightly, less those that the texts alone
+    do, are more than one standard error of that difference; else chance would choose.
+    Source: the one-standard-error rule of Breiman et al. 1984, section 3.4.3.
+    """
     if kind != "best":
         return kind
-    return max(best_of_kind, key=lambda name: int(np.count_nonzero(best_of_kind[name].correct_N)))
+    best = max(best_of_kind, key=lambda name: _rank(best_of_kind[name])[0])
+    text_N, best_N = best_of_kind["text"].correct_N, best_of_kind[best].correct_N
+    better, worse = np.count_nonzero(best_N & ~text_N), np.count_nonzero(text_N & ~best_N)
+    return best if better - worse > math.sqrt(better + worse) else "text"
 
 
 def _gain_interval(text_N: NDArray[np.bool_], head_N: NDArray[np.bool_]) -> tuple[float, float]:

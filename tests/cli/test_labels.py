@@ -22,7 +22,8 @@ from zeroshot.labels import Label
 @pytest.fixture(autouse=True)
 def fake_model(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every command loads the fake encoder."""
-    monkeypatch.setattr("cli.opening.open_encoder", lambda model, gallery: FakeEncoder())
+    for module in ("cli.opening", "cli.local_labels"):
+        monkeypatch.setattr(f"{module}.open_encoder", lambda model, gallery: FakeEncoder())
 
 
 def run(command: click.Command, *arguments: str | Path) -> Result:
