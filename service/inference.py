@@ -138,7 +138,7 @@ class InferenceThread:
                 self._run(*work)
         finally:
             with self._wake:
-                if not self._closing:
+                if not self._closing or any(lane.queued for lane in self._lanes):
                     self._give_up("the inference thread has ended; restart the service")
             self._ended.set()
 

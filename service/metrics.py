@@ -47,6 +47,16 @@ class Metrics:
             buckets=_SECONDS,
             registry=registry,
         )
+        self._rejections = Counter(
+            "sightline_rejections",
+            "Requests refused, by the code of the error.",
+            ["code"],
+            registry=registry,
+        )
+        self._register_batches(registry)
+
+    def _register_batches(self, registry: CollectorRegistry) -> None:
+        """Register what the lanes and the inference thread report."""
         self._batch_size = Histogram(
             "sightline_batch_size",
             "Inputs of one model call.",
@@ -78,12 +88,6 @@ class Metrics:
             "sightline_bisections",
             "Batches on which the model failed, halved to find the bad input.",
             ["lane"],
-            registry=registry,
-        )
-        self._rejections = Counter(
-            "sightline_rejections",
-            "Requests refused, by the code of the error.",
-            ["code"],
             registry=registry,
         )
 
