@@ -47,7 +47,7 @@ def estimated_cost(scope: Scope) -> float:
 
 def is_bulk(scope: Scope) -> bool:
     """Return whether a request adds items: much work, and nobody watches."""
-    return scope["method"] == "POST" and scope["path"].endswith(_BULK_WRITES)
+    return bool(scope["method"] == "POST" and scope["path"].endswith(_BULK_WRITES))
 
 
 def announced_length(headers: Headers) -> int | None:

@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 import time
+from collections.abc import Callable
 
 from PIL import Image
 
@@ -33,37 +34,32 @@ def hostile_picture(picture: bytes, order: str) -> bytes:
 
 
 def _obey(order: str) -> None:
-    if order == "segv":
-        os.kill(os.getpid(), signal.SIGSEGV)
-    elif order == "killed":
-        os.kill(os.getpid(), signal.SIGKILL)
-    elif order == "exit":
-        os._exit(3)
-    elif order == "hang":
-        time.sleep(3600)
-    elif order == "spin":
-        while True:
-            pass
-    elif order == "hog":
-        held = [bytes(2**24) for _ in range(1000)]
-        held.clear()
-    elif order == "open":
-        os.open("/etc/hostname", os.O_RDONLY)
-    elif order == "connect":
-        socket.socket().close()
-    elif order == "nonsense":
+    orders: dict[str, Callable[[], object]] = {
+        "segv": lambda: os.kill(os.getpid(), signal.SIGSEGV),
+        "killed": lambda: os.kill(os.getpid(), signal.SIGKILL),
+        "exit": lambda: os._exit(3),
+        "hang": lambda: time.sleep(3600),
+        "spin": _spin,
+        "hog": lambda: [bytes(2**24) for _ in range(1000)],
+        "open": lambda: os.open("/etc/hostname", os.O_RDONLY),
+        "connect": socket.socket,
         # The socket to the parent is the only open file beside the three standard ones.
-        os.write(max(map(int, _open_files())), b"\x07" * 4096)
-    else:
-        raise AssertionError(order)
+        "nonsense": lambda: os.write(max(_open_files()), b"\x07" * 4096),
+    }
+    orders[order]()
 
 
-def _open_files() -> list[str]:
+def _spin() -> None:
+    while True:
+        pass
+
+
+def _open_files() -> list[int]:
     found = []
     for number in range(64):
         try:
             os.fstat(number)
         except OSError:
             continue
-        found.append(str(number))
+        found.append(number)
     return found
