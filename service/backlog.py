@@ -44,6 +44,8 @@ class Ticket:
 
     cost: float
     bytes: int
+    is_open: bool = True
+    """Whether the request is still in flight; its threads may outlive it."""
 
 
 class Backlog:
@@ -94,8 +96,9 @@ class Backlog:
         """Replace the estimated cost of a request; it is never refused for that afterwards."""
         cost = self._charged(cost)
         with self._lock:
-            self.cost += cost - ticket.cost
-            ticket.cost = cost
+            if ticket.is_open:
+                self.cost += cost - ticket.cost
+                ticket.cost = cost
 
     def grow(self, ticket: Ticket, size: int) -> None:
         """Count bytes of a body that came without a length.
@@ -112,6 +115,7 @@ class Backlog:
     def finish(self, ticket: Ticket) -> None:
         """Free the place of a request."""
         with self._lock:
+            ticket.is_open = False
             busy_s = self._busy_time(self._clock())
             self._finished.append((busy_s, ticket.cost))
             self.requests -= 1

@@ -98,6 +98,18 @@ def test_a_correction_replaces_the_estimate() -> None:
     assert backlog.cost == 0
 
 
+def test_a_correction_after_the_end_changes_nothing() -> None:
+    """The thread of a request whose client left may go on a little: its place is free already."""
+    backlog = book(max_cost=100)
+    ticket, other = backlog.admit(cost=1, size=0), backlog.admit(cost=1, size=0)
+    backlog.finish(ticket)
+    backlog.correct(ticket, 20)
+
+    assert backlog.cost == 1
+    backlog.finish(other)
+    assert backlog.cost == 0
+
+
 def test_a_body_without_a_length_is_counted_as_it_grows() -> None:
     """It may fill an empty service, but not push the others out."""
     backlog = book(max_bytes=100)
