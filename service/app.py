@@ -173,6 +173,7 @@ def _middleware(
                     "Authorization",
                     "Content-Type",
                     "Idempotency-Key",
+                    "X-Request-Timeout",
                     "X-API-Key",
                     "X-Request-ID",
                 ],
