@@ -58,7 +58,7 @@ class Forwarder:
         # Wakes the thread that waits for a connection.
         socket.create_connection(self._listening.getsockname()).close()
         for thread in list(self._threads):
-            thread.join(30)
+            thread.join(120)
             assert not thread.is_alive()
         self._listening.close()
 
@@ -106,7 +106,7 @@ class RestartingService:
     def kill_and_restart(self) -> None:
         """Kill the process with SIGKILL, wait for its end, and start another one."""
         self._process.kill()
-        self._process.wait(30)
+        self._process.wait(120)
         self._process = self._start()
 
     def _start(self) -> subprocess.Popen[str]:

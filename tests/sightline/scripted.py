@@ -57,7 +57,7 @@ class Scripted:
 def scripted(*answers: Answer) -> Iterator[Scripted]:
     """Serve one answer after another, each on a connection of its own; the last one for ever."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        listening.settimeout(30)
+        listening.settimeout(300)
         server = Scripted(f"http://127.0.0.1:{listening.getsockname()[1]}")
         stopped = threading.Event()
         thread = threading.Thread(target=_play, args=(listening, server, answers, stopped))
@@ -68,7 +68,7 @@ def scripted(*answers: Answer) -> Iterator[Scripted]:
             stopped.set()
             # Wakes the thread that waits for a connection.
             socket.create_connection(listening.getsockname()).close()
-            thread.join(30)
+            thread.join(120)
             assert not thread.is_alive()
 
 
@@ -78,7 +78,7 @@ def _play(
     while True:
         connection, _ = listening.accept()
         with connection:
-            connection.settimeout(30)
+            connection.settimeout(300)
             if stopped.is_set():
                 return
             request = _read_request(connection)

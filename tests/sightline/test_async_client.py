@@ -74,12 +74,12 @@ def test_what_is_cancelled_leaves_no_connection() -> None:
 
     async def main() -> None:
         with socket.create_server(("127.0.0.1", 0)) as silent:
-            silent.settimeout(30)
+            silent.settimeout(300)
             url = f"http://127.0.0.1:{silent.getsockname()[1]}"
             async with AsyncClient(url, timeout_s=60) as client:
                 searching = asyncio.create_task(client.search("red"))
                 connection, _ = await asyncio.to_thread(silent.accept)
-                connection.settimeout(30)
+                connection.settimeout(300)
                 with connection:
                     assert await asyncio.to_thread(connection.recv, 65536)
                     searching.cancel()
@@ -98,7 +98,7 @@ def test_an_add_that_is_cancelled_ends_its_tasks() -> None:
 
     async def main() -> None:
         with socket.create_server(("127.0.0.1", 0)) as silent:
-            silent.settimeout(30)
+            silent.settimeout(300)
             url = f"http://127.0.0.1:{silent.getsockname()[1]}"
             async with AsyncClient(url, timeout_s=60) as client:
                 limits = AddLimits(batch_images=1, concurrency=2)
@@ -111,7 +111,7 @@ def test_an_add_that_is_cancelled_ends_its_tasks() -> None:
                     await adding
                 for connection in (first, second):
                     with connection:
-                        connection.settimeout(30)
+                        connection.settimeout(300)
                         while await asyncio.to_thread(connection.recv, 65536):
                             pass
             assert asyncio.all_tasks() == {asyncio.current_task()}
