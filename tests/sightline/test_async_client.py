@@ -47,8 +47,7 @@ def test_every_question_is_answered(colours: str) -> None:
         assert await client.label_sets.list()
         assert (await client.gallery()).count == 6
         assert (await client.models())[0].dim == 8
-        assert await client.ready()
-        await client.wait_until_ready(30)
+        await client.wait_until_ready(120)
         with pytest.raises(NotFoundError):
             await client.items.get("nobody")
 

@@ -229,8 +229,7 @@ def test_the_service_says_what_it_is(client: Client) -> None:
 
     assert (gallery.count, gallery.dimension, gallery.coverage) == (6, 8, 1.0)
     assert (model.id, model.encoder_id, model.dim) == ("fake", gallery.encoder_id, 8)
-    assert client.ready()
-    client.wait_until_ready(30)
+    client.wait_until_ready(120)
 
 
 def test_errors_are_those_of_the_core(client: Client) -> None:
