@@ -9,10 +9,14 @@ import pytest
 
 from core.errors import UsageError
 from evaluation.embeddings import Embeddings
+from evaluation.estimates import Statistics
 from evaluation.retrieval import evaluate_retrieval, evaluate_served, sides_of
 from evaluation.retrieval_options import RetrievalOptions
 from evaluation.searching import Asked, Found
 from tests.evaluation.colour_pairs import embedded, pair
+
+
+QUICK = Statistics(resamples=20)
 
 
 class Answers:
@@ -53,7 +57,10 @@ def test_what_the_index_loses_is_told_from_what_the_model_loses(tmp_path: Path) 
     search = Answers({"a#0": ["a", "b"], "b#0": ["a", "b"], "c#0": ["a"]})
 
     report = evaluate_retrieval(
-        data, RetrievalOptions(ks=(1, 2)), gallery=sides_of(data)[1], search=search
+        data,
+        RetrievalOptions(ks=(1, 2), statistics=QUICK),
+        gallery=sides_of(data)[1],
+        search=search,
     )
 
     exact, loss = report.details["exact_metrics"], report.details["index_loss"]
@@ -71,7 +78,7 @@ def test_metrics_of_the_whole_list_are_not_claimed_of_a_list_that_ends(tmp_path:
     data = three(tmp_path)
     search = Answers({"a#0": ["a"], "b#0": ["b"], "c#0": ["c"]})
 
-    report = evaluate_served(data.pairs, search, RetrievalOptions(ks=(1,)))
+    report = evaluate_served(data.pairs, search, RetrievalOptions(ks=(1,), statistics=QUICK))
 
     assert "mean_average_precision@1" in report.metrics
     assert "mean_average_precision" not in report.metrics
@@ -94,7 +101,7 @@ def test_images_that_the_gallery_lacks_are_not_missed(tmp_path: Path) -> None:
     data = three(tmp_path)
     search = Answers({"a#0": ["a"], "b#0": ["b"]}, lacks=["c"])
 
-    report = evaluate_served(data.pairs, search, RetrievalOptions(ks=(1,)))
+    report = evaluate_served(data.pairs, search, RetrievalOptions(ks=(1,), statistics=QUICK))
 
     assert (report.metrics["hit@1"].value, report.metrics["hit@1"].n_no_rel) == (1.0, 1)
 
@@ -104,7 +111,7 @@ def test_hits_of_other_items_take_a_place(tmp_path: Path) -> None:
     data = three(tmp_path)
     search = Answers({"a#0": ["z", "a"], "b#0": ["b"], "c#0": ["c"]})
 
-    report = evaluate_served(data.pairs, search, RetrievalOptions(ks=(1,)))
+    report = evaluate_served(data.pairs, search, RetrievalOptions(ks=(1,), statistics=QUICK))
 
     assert report.metrics["hit@1"].value == pytest.approx(2 / 3)
 
