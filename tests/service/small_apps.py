@@ -12,7 +12,7 @@ from service.request_scope import CURRENT_SCOPE
 from service.responses import json_response
 
 
-def context(app: ASGIApp, *, timeout_s: float = 10, access_log: bool = False) -> ASGIApp:
+def context(app: ASGIApp, *, timeout_s: float = 60, access_log: bool = False) -> ASGIApp:
     """Return ``app`` inside the outermost middleware."""
     return RequestContext(app, metrics=Metrics(), timeout_s=timeout_s, access_log=access_log)
 

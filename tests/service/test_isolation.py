@@ -93,7 +93,7 @@ class GatedEncoder(FakeEncoder):
     def encode_images(self, pixels_NSS3: PixelArray) -> FloatArray:
         """Wait, then embed."""
         self.entered.set()
-        assert self.gate.wait(20)
+        assert self.gate.wait(60)
         return super().encode_images(pixels_NSS3)
 
 
@@ -120,14 +120,14 @@ def test_a_full_queue_is_said_and_what_waits_is_answered(
     ):
         gated.gate.clear()
         running_one = clients.submit(ask, client, 0)
-        assert gated.entered.wait(10)
+        assert gated.entered.wait(60)
         waiting = [clients.submit(ask, client, shade) for shade in (1, 2)]
         deadline = time.monotonic() + 60
         while "sightline_queued_images 2.0" not in client.get("/metrics").text:
             assert time.monotonic() < deadline
         refused = ask(client, 3)
         gated.gate.set()
-        answers = [future.result(20) for future in (running_one, *waiting)]
+        answers = [future.result(60) for future in (running_one, *waiting)]
 
     assert error_of(refused, 429)["type"] == "busy"
     assert refused.headers["retry-after"] == "2"
@@ -136,9 +136,10 @@ def test_a_full_queue_is_said_and_what_waits_is_answered(
 
 def test_a_late_answer_is_504_and_the_next_one_is_fine(tmp_path: Path, gated: GatedEncoder) -> None:
     """A request that waits too long is told so; its work does not block the others."""
-    with running(tmp_path, encoder=gated, request_timeout_s=0.3) as client:
+    soon = {"X-Request-Timeout": "0.3"}
+    with running(tmp_path, encoder=gated) as client:
         gated.gate.clear()
-        late = client.post("/v1/search", files={"image": picture_bytes("red")})
+        late = client.post("/v1/search", files={"image": picture_bytes("red")}, headers=soon)
         gated.gate.set()
         fine = client.post("/v1/search", files={"image": picture_bytes("red")})
 

@@ -67,13 +67,13 @@ def test_a_drain_answers_what_was_accepted(tmp_path: Path, number: signal.Signal
     """A request in flight at the signal gets its answer, and the process ends with success."""
     with server_process(tmp_path) as (process, address), ThreadPoolExecutor(1) as pool:
         assert process.stdout is not None
-        pending = pool.submit(httpx.get, f"{address}/v1/search?q=slow", timeout=20, trust_env=False)
+        pending = pool.submit(httpx.get, f"{address}/v1/search?q=slow", timeout=60, trust_env=False)
         assert process.stdout.readline().strip() == "busy"
         process.send_signal(number)
 
-        assert pending.result(20).status_code == 200
+        assert pending.result(60).status_code == 200
         assert process.stdout.readline().strip() == "closed"
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
         with pytest.raises(httpx.ConnectError):
             httpx.get(f"{address}/healthz", trust_env=False)
 
@@ -85,7 +85,7 @@ def test_what_was_acknowledged_survives_a_kill(tmp_path: Path) -> None:
             f"{address}/v1/items", files={"image": picture_bytes("red")}, trust_env=False
         )
         process.kill()
-        process.wait(20)
+        process.wait(60)
 
     assert answer.status_code == 200
     with running(tmp_path) as client:
