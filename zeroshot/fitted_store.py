@@ -83,6 +83,8 @@ class FittedStore:
     def __init__(self, folder: Path) -> None:
         """Use the folder of a ``LabelSetStore``."""
         self._folder = folder
+        self.fitting = threading.Lock()
+        """Held from reading the fit in force to storing the one that builds on it."""
         self._lock = threading.Lock()
         self._loaded: OrderedDict[Path, object] = OrderedDict()
 
@@ -93,13 +95,24 @@ class FittedStore:
             EncoderMismatchError: there are heads, but for other encoders only.
             ArtifactError: its folder is damaged.
         """
-        parent = self._folder / label_set.name / "heads"
-        own = f"{label_set.version}-{encoder_id}"
-        number = _newest(parent / own)
-        if number == 0:
+        found = self.own_head(label_set, encoder_id)
+        if found is None:
+            parent = self._folder / label_set.name / "heads"
             self._refuse_other_encoders(parent, label_set, encoder_id)
+        return found
+
+    def own_head(self, label_set: LabelSet, encoder_id: str) -> StoredHead | None:
+        """Return the head in force for an encoder, whatever there is for others.
+
+        Raises:
+            ArtifactError: its folder is damaged.
+        """
+        own = f"{label_set.version}-{encoder_id}"
+        folder = self._folder / label_set.name / "heads" / own
+        number = _newest(folder)
+        if number == 0:
             return None
-        return self._load(parent / own / str(number), HEAD_KIND, label_set, _stored_head)
+        return self._load(folder / str(number), HEAD_KIND, label_set, _stored_head)
 
     def calibration(
         self, label_set: LabelSet, encoder_id: str, mode: Mode

@@ -66,21 +66,21 @@ def add_examples(
     Raises:
         UsageError: too few or too many examples, or a head that cannot be fitted on them.
         ConflictError: another process stored a head at the same moment.
-        EncoderMismatchError: earlier examples are of another encoder; ``replace`` them.
         StorageError: the folder cannot be written.
     """
-    known = None if replace else store.head(label_set, classifier.encoder_id)
-    merged = examples
-    if known is not None:
-        old = known.examples
-        kept_K = ~is_among(old.embeddings_KD, examples.embeddings_KD)
-        merged = Examples(
-            np.concatenate([old.embeddings_KD[kept_K], examples.embeddings_KD]),
-            np.concatenate([old.labels_K[kept_K], examples.labels_K]),
-        )
-    _check_count(len(merged.labels_K))
-    fit = fit_head(classifier, merged, validation=validation, kind=kind)
-    return store.save_head(label_set, classifier.encoder_id, fit, merged)
+    with store.fitting:
+        known = None if replace else store.own_head(label_set, classifier.encoder_id)
+        merged = examples
+        if known is not None:
+            old = known.examples
+            kept_K = ~is_among(old.embeddings_KD, examples.embeddings_KD)
+            merged = Examples(
+                np.concatenate([old.embeddings_KD[kept_K], examples.embeddings_KD]),
+                np.concatenate([old.labels_K[kept_K], examples.labels_K]),
+            )
+        _check_count(len(merged.labels_K))
+        fit = fit_head(classifier, merged, validation=validation, kind=kind)
+        return store.save_head(label_set, classifier.encoder_id, fit, merged)
 
 
 def add_calibration(
@@ -109,22 +109,25 @@ def add_calibration(
         EncoderMismatchError: the head is of another encoder.
         StorageError: the folder cannot be written.
     """
-    head = store.head(label_set, classifier.encoder_id)
-    known = None if replace else store.calibration(label_set, classifier.encoder_id, options.mode)
-    merged = images
-    if known is not None:
-        kept_K = ~is_among(known.images.embeddings_ND, images.embeddings_ND)
-        merged = LabelledImages(
-            np.concatenate([known.images.embeddings_ND[kept_K], images.embeddings_ND]),
-            np.concatenate([known.images.holds_NC[kept_K], images.holds_NC]),
+    with store.fitting:
+        head = store.head(label_set, classifier.encoder_id)
+        known = (
+            None if replace else store.calibration(label_set, classifier.encoder_id, options.mode)
         )
-    merged, left_out = _without_examples(merged, head)
-    _check_count(len(merged.embeddings_ND))
-    fitted = calibrate(with_head(classifier, head), merged, options)
-    number = 0 if head is None else head.number
-    return store.save_calibration(
-        label_set, classifier.encoder_id, _noting(fitted, left_out), merged, head=number
-    )
+        merged = images
+        if known is not None:
+            kept_K = ~is_among(known.images.embeddings_ND, images.embeddings_ND)
+            merged = LabelledImages(
+                np.concatenate([known.images.embeddings_ND[kept_K], images.embeddings_ND]),
+                np.concatenate([known.images.holds_NC[kept_K], images.holds_NC]),
+            )
+        merged, left_out = _without_examples(merged, head)
+        _check_count(len(merged.embeddings_ND))
+        fitted = calibrate(with_head(classifier, head), merged, options)
+        number = 0 if head is None else head.number
+        return store.save_calibration(
+            label_set, classifier.encoder_id, _noting(fitted, left_out), merged, head=number
+        )
 
 
 def calibration_in_force(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -103,6 +105,24 @@ def test_examples_add_up_and_a_repeated_one_takes_its_new_label(tmp_path: Path) 
     np.testing.assert_array_equal(again.examples.labels_K[moved], (first.labels_K + 1) % 3)
 
 
+def test_examples_that_come_at_once_are_all_kept(tmp_path: Path) -> None:
+    """Each head is fitted on those of the one before it, also when eight threads add some."""
+    store, label_set = stores(tmp_path)
+
+    def add(seed: int) -> None:
+        add_examples(store, label_set, classifier(), pictures((1, 1, 1), seed=seed), kind="text")
+
+    threads = [threading.Thread(target=add, args=(seed,)) for seed in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    newest = store.head(label_set, ENCODER)
+    assert newest is not None
+    assert (newest.number, newest.fit.examples) == (8, 24)
+
+
 def test_replace_forgets_what_was_given_before(tmp_path: Path) -> None:
     """Of examples and of images to calibrate on."""
     store, label_set = stores(tmp_path)
@@ -185,6 +205,21 @@ def test_examples_of_another_encoder_are_a_conflict(tmp_path: Path) -> None:
     with pytest.raises(EncoderMismatchError, match=f"by {ENCODER}, but the model is 0123.*again"):
         store.head(label_set, "0123456789abcdef")
     assert store.calibration(label_set, "0123456789abcdef", "single") is None
+
+
+def test_examples_are_given_again_under_another_encoder(tmp_path: Path) -> None:
+    """The remedy of the conflict; the head of the first encoder stays beside it."""
+    store, label_set = stores(tmp_path)
+    learnt(store, label_set)
+    other = dataclasses.replace(classifier(), encoder_id="0123456789abcdef")
+
+    add_examples(store, label_set, other, pictures((2, 2, 2)))
+
+    newer, older = store.head(label_set, other.encoder_id), store.head(label_set, ENCODER)
+    assert newer is not None
+    assert older is not None
+    assert (newer.number, newer.fit.examples) == (1, 6)
+    assert (older.number, older.fit.examples) == (1, 24)
 
 
 def test_each_version_of_a_label_set_has_its_own_fits(tmp_path: Path) -> None:
