@@ -15,7 +15,6 @@ from evaluation.retrieval_options import RetrievalOptions
 from evaluation.searching import Asked, Found
 from tests.evaluation.colour_pairs import embedded, pair
 
-
 QUICK = Statistics(resamples=20)
 
 
