@@ -16,6 +16,7 @@ from typing import Any, Self
 import faiss
 import numpy as np
 
+from core.timing import timed
 from core.types import FloatArray, IdArray
 from index.index_plan import TRUSTED, IndexPlan
 from index.row_table import RowTable
@@ -240,7 +241,8 @@ class BaseSegment:
     def _scored(
         self, query_D: FloatArray, positions_K: IdArray, floor: float, plan: str = "exact"
     ) -> Candidates:
-        scores_K = exact_scores(query_D, positions_K, self.vectors)
+        with timed("rescore"):
+            scores_K = exact_scores(query_D, positions_K, self.vectors)
         return Candidates(self._rows.row_ids()[positions_K], scores_K, floor, plan=plan)
 
     def _mask(self, allowed_N: IdArray | None, dead: Tombstones) -> np.ndarray:

@@ -38,6 +38,7 @@ from index.items import (
 from index.live import ChangeWatch, LiveIndex
 from index.locks import WriterLock
 from index.merging import Merger
+from index.observing import IndexObserver
 from index.query import Mode, Term, check_k
 from index.receipts import Receipt, WithReceipt
 from index.schema import connect_writer, storage_errors
@@ -59,7 +60,14 @@ class Collection:
     open it with ``read_only`` and follow what it commits.
     """
 
-    def __init__(self, folder: Path, binding: Binding, *, read_only: bool) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        binding: Binding,
+        *,
+        read_only: bool,
+        observer: IndexObserver | None = None,
+    ) -> None:
         """Open the parts; use :meth:`open`."""
         self.folder = folder
         self._opened = contextlib.ExitStack()
@@ -90,7 +98,9 @@ class Collection:
             self._writer: Writer | None = None
             self._merger: Merger | None = None
             if connection is not None:
-                self._writer = Writer(connection, self._store.path, self._publish)
+                self._writer = Writer(
+                    connection, self._store.path, self._publish, observer=observer
+                )
                 opening.callback(self._writer.close)
                 self._merger = Merger(
                     folder,
@@ -98,6 +108,7 @@ class Collection:
                     self._writer,
                     encoder_id=binding.encoder_id,
                     generation=self._generation,
+                    observer=observer,
                 )
                 opening.callback(self._merger.close)
             self._opened = opening.pop_all()
@@ -112,6 +123,7 @@ class Collection:
         dim: int,
         model: str | None = None,
         read_only: bool = False,
+        observer: IndexObserver | None = None,
     ) -> Self:
         """Open a collection, or make it where there is none.
 
@@ -122,6 +134,7 @@ class Collection:
             model: path or name of the model, recorded for later commands; ``None`` leaves what is
                 recorded.
             read_only: open an existing collection beside its writer, which may be another process.
+            observer: told of commits and merges.
 
         Raises:
             EncoderMismatchError: it holds vectors of another encoder.
@@ -129,7 +142,8 @@ class Collection:
             NotFoundError: ``read_only``, and there is none.
             StorageError: it cannot be read or written.
         """
-        return cls(folder, Binding(encoder_id, dim, model), read_only=read_only)
+        binding = Binding(encoder_id, dim, model)
+        return cls(folder, binding, read_only=read_only, observer=observer)
 
     @property
     def damaged(self) -> tuple[str, ...]:
@@ -150,6 +164,11 @@ class Collection:
     def generation(self) -> int:
         """Number of the base in use, 0 while there is none."""
         return self._generation if self._merger is None else self._merger.generation
+
+    @property
+    def writes_waiting(self) -> int:
+        """How many changes wait for their commit; 0 where nothing is written."""
+        return 0 if self._writer is None else self._writer.waiting
 
     def write(self, change: Change[ResultT]) -> ResultT:
         """Run a change that has no method here; return when it is durable.

@@ -16,6 +16,7 @@ import faiss
 import numpy as np
 
 from core.errors import StorageError
+from core.timing import timed
 from core.types import FloatArray, IdArray
 from index.locks import ReadWriteLock
 from index.row_table import RowTable
@@ -198,7 +199,8 @@ class FaissIndex:
     def _scored(
         self, query_D: FloatArray, positions_K: IdArray, floor: float, unknown: int
     ) -> Candidates:
-        scores_K = exact_scores(query_D, positions_K, self._vectors_at)
+        with timed("rescore"):
+            scores_K = exact_scores(query_D, positions_K, self._vectors_at)
         return Candidates(self._rows.row_ids()[positions_K], scores_K, floor, unknown)
 
     def _vectors_at(self, positions_K: IdArray) -> FloatArray:

@@ -29,10 +29,12 @@ from index.embedding import embed_images, embed_terms
 from index.filters import Filter
 from index.items import Item, NewItem, SearchResult, Status
 from index.locks import ReadWriteLock
-from index.media import THUMBNAIL_SIDE, MediaStore, thumbnail_bytes
+from index.media import MediaStore
+from index.observing import IndexObserver
 from index.query import Query, Term
 from index.receipts import Receipt, receipt_of
 from index.stages import StageClock
+from index.thumbnails import THUMBNAIL_SIDE, Shape, thumbnail_bytes
 
 __all__ = ["AddResult", "Gallery", "NewImage"]
 
@@ -72,6 +74,7 @@ class Gallery:
         decode: ImageDecoder = decode_image,
         model: str | None = None,
         read_only: bool = False,
+        observer: IndexObserver | None = None,
     ) -> Self:
         """Open a gallery, or make it where there is none.
 
@@ -82,6 +85,7 @@ class Gallery:
             decode: decodes pictures that are added or shown.
             model: path or name the encoder was loaded by, recorded for later commands.
             read_only: open an existing gallery beside the process that writes it.
+            observer: told of commits and merges.
 
         Raises:
             EncoderMismatchError: it holds vectors of another encoder.
@@ -95,6 +99,7 @@ class Gallery:
             dim=encoder.dim,
             model=model,
             read_only=read_only,
+            observer=observer,
         )
         return cls(folder, encoder, collection, limits=limits, decode=decode)
 
@@ -191,20 +196,28 @@ class Gallery:
         """
         return self._media.image(self.item(id))
 
-    def thumbnail(self, id: str) -> bytes:
-        """Return an item's picture as a JPEG of at most 320 pixels a side.
+    def thumbnail(self, id: str, *, side: int = THUMBNAIL_SIDE) -> bytes:
+        """Return an item's picture as a JPEG of at most ``side`` pixels a side.
+
+        ``side`` is one of ``THUMBNAIL_SIDES``; each size is made once and kept.
 
         Raises:
             NotFoundError: there is no such item, or its file is gone or has changed.
         """
         item = self.item(id)
-        found = self._media.thumbnail(item)
+        found = self._media.thumbnail(item, side=side)
         if found is None:
             data = self._media.image(item)
-            found = thumbnail_bytes(self.decode(data, self.limits, min_side=THUMBNAIL_SIDE))
-            if not self.collection.read_only:
-                self._media.keep_thumbnail(item.digest, found)
+            found = thumbnail_bytes(self.decode(data, self.limits, min_side=side), side=side)
+            if self.collection.read_only:
+                self._media.note_shape(item.digest, found, side=side)
+            else:
+                self._media.keep_thumbnail(item.digest, found, side=side)
         return found
+
+    def thumbnail_shape(self, digest: str) -> Shape | None:
+        """Return width and height of a content's thumbnail; ``None`` where none was made yet."""
+        return self._media.thumbnail_shape(digest)
 
     def holds_image(self, digest: str) -> bool:
         """Return whether the gallery keeps the bytes itself."""

@@ -11,6 +11,7 @@ import unicodedata
 from collections.abc import Sequence
 
 from core.errors import QueryError
+from core.timing import timed
 from index.filter_sql import SQLCondition
 from index.query import Term
 from index.ranking import After, Ranked
@@ -75,7 +76,7 @@ def rank_words(
         "WHERE score < ? OR (score = ? AND id > ?) ORDER BY score DESC, id LIMIT ?"
     )
     score, last_id = (1e300, "") if after is None else (after.score, after.id)
-    with store.connection() as connection:
+    with timed("words"), store.connection() as connection:
         rows = connection.execute(
             sql, (expression, *condition.parameters, score, score, last_id, count)
         )

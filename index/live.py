@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from core.timing import timed
 from core.types import FloatArray, IdArray
 from index.changes import Outcome
 from index.faults import reach
@@ -87,7 +88,8 @@ class LiveIndex:
         """Return the rows that a search may return; ``None`` for all."""
         if condition == EVERYTHING:
             return None
-        rows_N = self._store.row_ids(condition)
+        with timed("filter"):
+            rows_N = self._store.row_ids(condition)
         return np.setdiff1d(rows_N, self._damaged_rows()) if self.damaged else rows_N
 
     def candidates(
@@ -98,7 +100,8 @@ class LiveIndex:
         Raises:
             IndexLagsError: it does not hold all allowed rows yet, or no longer.
         """
-        found = self.index.search(query_D[np.newaxis], count=count, allowed_N=allowed_N)[0]
+        with timed("scan"):
+            found = self.index.search(query_D[np.newaxis], count=count, allowed_N=allowed_N)[0]
         if found.unknown:
             raise IndexLagsError
         return found

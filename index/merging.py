@@ -10,9 +10,11 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
+import time
 from pathlib import Path
 
 from core.errors import SightlineError, StorageError
+from index.observing import IndexObserver, Unobserved
 from index.segmented_index import SegmentedIndex
 from index.snapshots import SnapshotRow, write_snapshot
 from index.writer import Writer
@@ -33,10 +35,12 @@ class Merger:
         *,
         encoder_id: str,
         generation: int = 0,
+        observer: IndexObserver | None = None,
     ) -> None:
         """Start the thread, which looks at once whether there is something to do."""
         self.generation = generation
         """Of the base in use."""
+        self._observer = observer or Unobserved()
         self._folder = folder
         self._index = index
         self._writer = writer
@@ -63,10 +67,16 @@ class Merger:
             StorageError: the file cannot be written.
         """
         with self._merging:
-            row = write_snapshot(
-                self._folder, self._index, self._writer, encoder_id=self._encoder_id
-            )
+            begun_s = time.monotonic()
+            try:
+                row = write_snapshot(
+                    self._folder, self._index, self._writer, encoder_id=self._encoder_id
+                )
+            except Exception:
+                self._observer.merge_failed()
+                raise
             self.generation = row.generation
+            self._observer.merged(took_s=time.monotonic() - begun_s)
             return row
 
     def close(self) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from core.timing import timed
 from core.types import FloatArray, IdArray
 from index.live import IndexLagsError, LiveIndex
 from index.store import StoreReader
@@ -91,7 +92,8 @@ def _ordered(
         cut = -np.partition(-below_K, count - 1)[count - 1]
         chosen_K = scores_K >= cut
         rows_K, scores_K = rows_K[chosen_K], scores_K[chosen_K]
-    ids = store.ids_of_rows(rows_K)
+    with timed("lookup"):
+        ids = store.ids_of_rows(rows_K)
     if len(ids) < len(rows_K):
         raise IndexLagsError
     places = [

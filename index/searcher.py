@@ -14,6 +14,7 @@ from contextlib import AbstractContextManager
 import numpy as np
 
 from core.errors import StorageError
+from core.timing import timed
 from core.types import FloatArray, IdArray
 from index.cursor import Cursor, binding_of, check_cursor, decode_cursor, sketch_of, vector_key
 from index.filter_sql import SQLCondition
@@ -124,12 +125,14 @@ class Searcher:
         return Ranking(places, by_vector.plan)
 
     def _hits(self, places: Sequence[Ranked]) -> tuple[Hit, ...]:
-        items = self._store.items_of_rows([place.row_id for place in places])
+        with timed("lookup"):
+            items = self._store.items_of_rows([place.row_id for place in places])
         if len(items) < len(places):
             raise IndexLagsError
         found = [(items[place.row_id], place.score) for place in places]
         return tuple(
-            Hit(item.id, score, None, item.caption, item.metadata) for item, score in found
+            Hit(item.id, score, None, item.caption, item.metadata, item.digest)
+            for item, score in found
         )
 
     def _consistently(

@@ -9,14 +9,17 @@ from __future__ import annotations
 import queue
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from core.errors import StorageError
+from core.errors import SightlineError, StorageError
+from core.timing import timed
 from index.changes import Change, Outcome
+from index.observing import IndexObserver, Unobserved
 from index.schema import storage_errors
 
 ResultT = TypeVar("ResultT")
@@ -36,8 +39,16 @@ class _Job:
 class Writer:
     """Runs changes in order; each is acknowledged when it is durable and searchable."""
 
-    def __init__(self, connection: sqlite3.Connection, path: Path, publish: Publish) -> None:
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        path: Path,
+        publish: Publish,
+        *,
+        observer: IndexObserver | None = None,
+    ) -> None:
         """Start the thread. ``path`` names the database in messages."""
+        self._observer = observer or Unobserved()
         self._connection = connection
         self._path = path
         self._publish = publish
@@ -49,6 +60,11 @@ class Writer:
         behind the database takes it and looks again."""
         self._thread = threading.Thread(target=self._run, name="collection-writer", daemon=True)
         self._thread.start()
+
+    @property
+    def waiting(self) -> int:
+        """How many changes wait for their commit, without those of the commit under way."""
+        return self._jobs.qsize()
 
     def do(self, change: Change[ResultT]) -> ResultT:
         """Run a change and wait until it is durable and searchable.
@@ -62,7 +78,8 @@ class Writer:
             if self._closed:
                 raise StorageError(f"{self._path} was closed; open the collection again")
             self._jobs.put(_Job(change, future))
-        return future.result()
+        with timed("write"):
+            return future.result()
 
     def close(self) -> None:
         """Finish what was queued and end the thread."""
@@ -94,17 +111,22 @@ class Writer:
         return jobs, True
 
     def _commit_group(self, jobs: list[_Job]) -> None:
+        begun_s = time.monotonic()
         try:
             outcomes = self._commit([job.change for job in jobs])
         except Exception as error:  # noqa: BLE001 - it goes to the callers that wait
             self._isolate(jobs, error)
             return
+        self._observer.committed(changes=len(jobs), took_s=time.monotonic() - begun_s)
         for job, outcome in zip(jobs, outcomes, strict=True):
             job.future.set_result(outcome.result)
 
     def _isolate(self, jobs: list[_Job], error: Exception) -> None:
         """Give each job of a failed group its own transaction, so that one harms no other."""
         if len(jobs) == 1:
+            # What a change refuses by itself, such as an item that is not there, is no failure.
+            if isinstance(error, StorageError) or not isinstance(error, SightlineError):
+                self._observer.write_failed()
             jobs[0].future.set_exception(error)
             return
         for job in jobs:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from core.artifacts import canonical_json, sha256_bytes
 from core.errors import SightlineError, UsageError
+from core.timing import timed
 from core.types import JSONObject, JSONValue
 from index.adding import AddResult, NewImage, PreparedImage
 from index.items import Status
@@ -94,7 +95,7 @@ def add_items(
     """
     work_as(Priority.BULK)
     count_work(images=len(pending))
-    with engine.metrics.timed("add"):
+    with timed("add"):
         prepared = engine.decoding.map(lambda item: _prepared(engine, item), pending)
         outcomes = engine.gallery.store(
             [

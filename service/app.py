@@ -40,6 +40,7 @@ from service.routes import (
 )
 from service.sessions import Sessions
 from service.settings import Settings, Wire
+from service.tracing import Tracer, open_tracer
 
 _DESCRIPTION = (
     "Image search and zero-shot labels with a CLIP-style dual encoder. Every answer carries "
@@ -79,8 +80,11 @@ def create_app(
     metrics = metrics or Metrics()
     access = Access(keys=KeyRing(keys_path(settings.gallery)), sessions=Sessions())
     backlog = Backlog(backlog_limits(settings))
-    metrics.add_gauge("cost_in_flight", "Cost units admitted and not done.", lambda: backlog.cost)
-    metrics.add_gauge("bytes_in_flight", "Bytes of request bodies.", lambda: backlog.bytes)
+    tracer = open_tracer(settings)
+    live = metrics.live
+    live.add_gauge("cost_in_flight", "Cost units admitted and not done.", lambda: backlog.cost)
+    live.add_gauge("cost_limit", "Cost units that are admitted.", lambda: settings.max_cost)
+    live.add_gauge("bytes_in_flight", "Bytes of request bodies.", lambda: backlog.bytes)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -94,6 +98,8 @@ def create_app(
             yield
         finally:
             await asyncio.to_thread(opened.close)
+            if tracer is not None:
+                await asyncio.to_thread(tracer.close)
 
     app = FastAPI(
         title="Sightline",
@@ -104,7 +110,12 @@ def create_app(
         generate_unique_id_function=operation_id,
         lifespan=lifespan,
         middleware=_middleware(
-            settings, metrics, backlog, access, is_draining=lambda: _is_draining(app.state.engine)
+            settings,
+            metrics,
+            backlog,
+            access,
+            tracer=tracer,
+            is_draining=lambda: _is_draining(app.state.engine),
         ),
     )
     app.state.settings = settings
@@ -151,6 +162,7 @@ def _middleware(
     backlog: Backlog,
     access: Access,
     *,
+    tracer: Tracer | None,
     is_draining: Callable[[], bool],
 ) -> list[Middleware]:
     """Return the middlewares from the outside in."""
@@ -160,6 +172,7 @@ def _middleware(
             metrics=metrics,
             timeout_s=settings.request_timeout_s,
             access_log=settings.access_log,
+            tracer=tracer,
         )
     ]
     if settings.cors_origins:

@@ -9,6 +9,7 @@ thread in pieces of one batch, with the priority of its request.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -111,6 +112,14 @@ class SharedEncoder:
         """Tokens of a text that the model reads."""
         return self._encoder.context_length
 
+    def check(self) -> None:
+        """Do nothing where the model takes work; waits for no model call.
+
+        Raises:
+            NotReadyError: the model is stuck, or the service is closing.
+        """
+        self._inference.check()
+
     def queued(self, lane: str) -> int:
         """Return how many inputs wait in the lane ``text`` or ``image``."""
         return next(item.queued for item in self._lanes if item.name == lane)
@@ -194,13 +203,19 @@ class SharedEncoder:
         self, lane: Lane[InputT, OutputT], job: Job[InputT, OutputT]
     ) -> list[OutputT | SightlineError]:
         """Wait for a job; when its client goes away it leaves the lane at once."""
-        if job.scope is None:
+        scope = job.scope
+        if scope is None:
             return job.wait()
-        forget = job.scope.when_abandoned(lambda: self._inference.withdraw(lane, job))
+        forget = scope.when_abandoned(lambda: self._inference.withdraw(lane, job))
         try:
             return job.wait()
         finally:
             forget()
+            # In the thread of the request, so that its line of the log has them.
+            now, begun_at = time.monotonic(), job.begun_at
+            scope.note("queue", job.queued_at, (begun_at or now) - job.queued_at)
+            if begun_at is not None:
+                scope.note("model", begun_at, now - begun_at)
 
     def _run_images(self, pixels_N: list[PixelArray]) -> FloatArray:
         return _checked(self._encoder.encode_images(np.stack(pixels_N)), len(pixels_N), self.dim)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from core.errors import SightlineError
+from core.timing import timed
 from core.types import FloatArray, JSONObject, JSONValue
 from service.engine import Engine
 from service.errors import error_object
@@ -34,12 +35,12 @@ def classify(engine: Engine, fields: ClassifyRequest, sources: Sequence[ImageSou
     vectors = embed_sources(engine, sources, crops=fields.crops)
     if len(vectors) == 1 and isinstance(vectors[0], SightlineError):
         raise with_param(vectors[0], sources[0].param)
-    with engine.metrics.timed("build_classifier"):
+    with timed("build_classifier"):
         classifier = engine.classifiers.get(
             engine.encoder, choice.labels, choice.templates, ensemble=fields.ensemble
         )
         fitted = fitted_for(engine, choice, classifier, fields)
-    with engine.metrics.timed("classify"):
+    with timed("classify"):
         labelled = _label(fitted, fields, vectors)
     return {
         "model": engine.encoder.encoder_id,

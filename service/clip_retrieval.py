@@ -12,6 +12,7 @@ import json
 from collections.abc import Sequence
 
 from core.errors import NotFoundError, QueryError, SightlineError, UsageError
+from core.timing import timed
 from core.types import FloatArray, JSONObject, JSONValue
 from index.filter_sql import SQLCondition
 from index.items import Hit, Item
@@ -45,7 +46,7 @@ def knn(engine: Engine, fields: KnnRequest) -> list[JSONValue]:
     """
     _check(engine, fields)
     ids = fields.num_images if fields.num_result_ids is None else fields.num_result_ids
-    with engine.metrics.timed("search"):
+    with timed("search"):
         hits = _nearest(engine, _term(engine, fields), max(ids, fields.num_images))
     if fields.deduplicate:
         hits = _without_duplicates(engine, hits)

@@ -48,9 +48,9 @@ def lost_decoders(decode: ImageDecoder) -> int:
 class DecodingPool:
     """Decodes images in threads; the number of threads bounds the memory that it takes."""
 
-    def __init__(self, *, threads: int = 0, observe: Callable[[str, float], None]) -> None:
-        """Use ``threads`` threads (0: one a core) and tell ``observe`` the time of each image."""
-        self._observe = observe
+    def __init__(self, *, threads: int = 0, on_refused: Callable[[str], None]) -> None:
+        """Use ``threads`` threads (0: one a core); ``on_refused`` gets the code of each failure."""
+        self._on_refused = on_refused
         self._pool = ThreadPoolExecutor(_threads(threads), thread_name_prefix="decode")
 
     def map(
@@ -82,14 +82,19 @@ class DecodingPool:
             if scope is not None:
                 scope.check()
             return decode(image)
+        except ImageError as error:
+            self._on_refused(error.code)
+            return error
         except SightlineError as error:
             return error
         except Exception as error:  # noqa: BLE001 - a decoder's defect is the picture's error
             failure = ImageError(f"the picture could not be decoded: {error}")
             failure.__cause__ = error
+            self._on_refused(failure.code)
             return failure
         finally:
-            self._observe("decode", time.monotonic() - started)
+            if scope is not None:
+                scope.stage_done("decode", started, time.monotonic() - started)
 
 
 def _threads(asked: int) -> int:

@@ -20,11 +20,12 @@ from index.gallery import Gallery
 from index.query import Query, Term
 from index.receipts import find_receipt
 from service.batching import BatchLimits, SharedEncoder
-from service.decoding_pool import DecodingPool, close_decoder, lost_decoders, open_decoder
+from service.decoding_pool import DecodingPool, close_decoder, open_decoder
 from service.idempotency import IdempotencyKeys
 from service.metrics import Metrics
 from service.remote_images import RemoteImages
 from service.settings import Settings
+from service.state_metrics import Cache, publish_state
 from service.vector_cache import VectorCache
 from service.workers import Workers
 from zeroshot.classifier_cache import ClassifierCache
@@ -34,12 +35,6 @@ from zeroshot.label_sets import LabelSetStore
 logger = logging.getLogger(__name__)
 
 CANARY_TEXT = "a photo"
-
-_CACHE_COUNTS = {
-    "hits": "Entries found in memory, or being computed by another request.",
-    "misses": "Entries that had to be computed.",
-    "evictions": "Entries dropped to make room.",
-}
 
 
 class Engine:
@@ -63,8 +58,10 @@ class Engine:
         self.workers = Workers(settings.request_threads)
         # Readiness must not wait in line behind the requests it reports on.
         self.canary_workers = Workers(1)
-        self.decoding = DecodingPool(threads=settings.decode_threads, observe=metrics.stage_done)
-        self.remote_images = RemoteImages(settings)
+        self.decoding = DecodingPool(
+            threads=settings.decode_threads, on_refused=metrics.image_refused
+        )
+        self.remote_images = RemoteImages(settings, on_fetched=metrics.url_fetched)
         self.opened_at = int(time.time())
         self.draining = False
 
@@ -101,6 +98,14 @@ class Engine:
             "coverage": found / count if count else 1.0,
             "fields": [*sorted(collection.store.indexed_fields())],
             "wires": [*self.settings.wires],
+        }
+
+    def caches(self) -> dict[str, Cache]:
+        """Return the caches by name, for the metrics."""
+        return {
+            "text": self.encoder.text_cache,
+            "image": self.image_cache,
+            "classifier": self.classifiers,
         }
 
     def close(self) -> None:
@@ -147,9 +152,10 @@ def open_engine(settings: Settings, *, metrics: Metrics, encoder: Encoder | None
             decode=decode,
             model=model,
             read_only=settings.read_only,
+            observer=metrics.index,
         )
         engine = Engine(settings, encoder=shared, gallery=gallery, metrics=metrics)
-        _publish_gauges(engine)
+        publish_state(metrics.live, engine)
         engine.canary()
     except BaseException:
         close_decoder(decode)
@@ -202,20 +208,3 @@ def batch_limits(settings: Settings) -> BatchLimits:
         aging_s=settings.priority_aging_s,
         timeout_s=settings.model_timeout_s,
     )
-
-
-def _publish_gauges(engine: Engine) -> None:
-    add = engine.metrics.add_gauge
-    add("decoders_replaced", "Decoder processes lost.", lambda: lost_decoders(engine.decode))
-    add("gallery_items", "Items of the gallery.", engine.gallery.collection.count)
-    add("queued_texts", "Texts that wait for the model.", lambda: engine.encoder.queued("text"))
-    add("queued_images", "Images that wait for the model.", lambda: engine.encoder.queued("image"))
-    caches: dict[str, VectorCache | ClassifierCache] = {
-        "text": engine.encoder.text_cache,
-        "image": engine.image_cache,
-        "classifier": engine.classifiers,
-    }
-    for kind, cache in caches.items():
-        add(f"{kind}_cache_entries", f"Entries of the {kind} cache.", cache.__len__)
-        for what, help_text in _CACHE_COUNTS.items():
-            add(f"{kind}_cache_{what}", help_text, partial(getattr, cache, what))

@@ -164,6 +164,8 @@ class InferenceThread:
 
     def _run(self, lane: Lane[Any, Any], jobs: Sequence[Job[Any, Any]]) -> None:
         begun = self._clock()
+        for job in jobs:
+            job.begun_at = begun
         try:
             lane.run(jobs)
             self._observer.batch_done(

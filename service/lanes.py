@@ -54,6 +54,8 @@ class Job(Generic[InputT, OutputT]):
     """The request that waits, ``None`` for work without a deadline."""
     queued_at: float = field(default_factory=time.monotonic)
     """``time.monotonic()`` of its arrival in the lane."""
+    begun_at: float | None = None
+    """``time.monotonic()`` of the beginning of its batch; ``None`` before."""
     outcomes: dict[int, OutputT | SightlineError] = field(default_factory=dict)
     """Result or error of each input, by its place."""
     done: threading.Event = field(default_factory=threading.Event)

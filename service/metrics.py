@@ -2,17 +2,39 @@
 
 from __future__ import annotations
 
+import re
 import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from prometheus_client.exposition import generate_latest
+
+from service.index_metrics import IndexMetrics
+from service.live_numbers import LiveNumbers
+
+STAGES = (
+    "fetch",
+    "decode",
+    "search",
+    "filter",
+    "scan",
+    "rescore",
+    "words",
+    "lookup",
+    "add",
+    "write",
+    "build_classifier",
+    "classify",
+)
+"""Names of the stages of a request, as ``core.timing.timed`` gets them."""
+
+OTHER = "other"
+"""Stands for an error code that is not one of ours."""
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _STAGES = "sightline_stage_seconds"
+_CODE = re.compile(r"[a-z][a-z_]{0,39}\Z")
+_MOST_CODES = 100
 _SIZES = (1, 2, 4, 8, 16, 32, 64, 128)
 
 
@@ -42,18 +64,37 @@ class Metrics:
         )
         self._stage_seconds = Histogram(
             _STAGES,
-            "Time of one stage: decode (an image), search, add, classify, build_classifier.",
+            "Time of one stage of a request.",
             ["stage"],
             buckets=_SECONDS,
             registry=registry,
         )
+        self._stages = {stage: self._stage_seconds.labels(stage) for stage in STAGES}
+        self._codes: set[str] = set()
         self._rejections = Counter(
             "sightline_rejections",
             "Requests refused, by the code of the error.",
             ["code"],
             registry=registry,
         )
+        self._images_refused = Counter(
+            "sightline_images_refused",
+            "Images that could not be decoded, by the code of the error.",
+            ["code"],
+            registry=registry,
+        )
+        self._fetches = Counter(
+            "sightline_url_fetches",
+            "Images loaded by URL: ok, or the code of the error.",
+            ["outcome"],
+            registry=registry,
+        )
         self._register_batches(registry)
+        self.index = IndexMetrics(registry)
+        self.live = LiveNumbers()
+        registry.register(self.live)
+        # Memory, CPU time and open files of this process, where the system tells (Linux).
+        ProcessCollector(registry=registry)
 
     def _register_batches(self, registry: CollectorRegistry) -> None:
         """Register what the lanes and the inference thread report."""
@@ -109,17 +150,8 @@ class Metrics:
         self._bisections.labels(lane).inc()
 
     def stage_done(self, stage: str, took_s: float) -> None:
-        """Note the time of one stage of a request."""
-        self._stage_seconds.labels(stage).observe(took_s)
-
-    @contextmanager
-    def timed(self, stage: str) -> Iterator[None]:
-        """Note how long the block took, also when it fails."""
-        started = time.monotonic()
-        try:
-            yield
-        finally:
-            self.stage_done(stage, time.monotonic() - started)
+        """Note the time of one stage of a request, one of ``STAGES``."""
+        self._stages[stage].observe(took_s)
 
     def request_begun(self) -> None:
         """Count a request in flight."""
@@ -132,12 +164,16 @@ class Metrics:
         self._request_seconds.labels(route).observe(took_s)
 
     def rejected(self, code: str) -> None:
-        """Note a refused request or image by the code of its error."""
-        self._rejections.labels(code).inc()
+        """Note a refused request by the code of its error."""
+        self._rejections.labels(self._known(code)).inc()
 
-    def add_gauge(self, name: str, help_text: str, read: Callable[[], float]) -> None:
-        """Publish a number that is read at each scrape."""
-        Gauge(f"sightline_{name}", help_text, registry=self._registry).set_function(read)
+    def image_refused(self, code: str) -> None:
+        """Note an image that could not be decoded by the code of its error."""
+        self._images_refused.labels(self._known(code)).inc()
+
+    def url_fetched(self, outcome: str) -> None:
+        """Note an image by URL: ``ok`` or the code of its error."""
+        self._fetches.labels(self._known(outcome)).inc()
 
     def summary(self) -> str:
         """Return calls and mean time of each stage as lines of text, the slowest first."""
@@ -147,14 +183,22 @@ class Metrics:
             found = {"_sum": sums, "_count": counts}.get(sample.name.removeprefix(_STAGES))
             if found is not None:
                 found[sample.labels["stage"]] = sample.value
-        if not counts:
-            return "no request yet\n"
         means = {stage: sums[stage] / counts[stage] for stage in counts if counts[stage]}
+        if not means:
+            return "no request yet\n"
         lines = [
             f"{stage:<20} {int(counts[stage]):>9} {means[stage]:>10.4f}s\n"
             for stage in sorted(means, key=lambda name: -means[name])
         ]
         return "".join([f"{'stage':<20} {'calls':>9} {'mean':>11}\n", *lines])
+
+    def _known(self, code: str) -> str:
+        """Return a code fit for a label: a decoder that was taken over may send any."""
+        if code not in self._codes:
+            if not _CODE.match(code) or len(self._codes) >= _MOST_CODES:
+                return OTHER
+            self._codes.add(code)
+        return code
 
     def render(self) -> bytes:
         """Return the text exposition of all metrics."""

@@ -16,9 +16,11 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.errors import UsageError
+from core.timing import RECORDER
 from service.errors import error_object, error_response
 from service.metrics import Metrics
 from service.request_scope import CURRENT_SCOPE, RequestScope
+from service.tracing import Trace, Tracer
 
 logger = logging.getLogger("service.access")
 
@@ -47,9 +49,16 @@ class RequestContext:
     """Gives each request an id and a scope, each answer its headers, and writes one line."""
 
     def __init__(
-        self, app: ASGIApp, *, metrics: Metrics, timeout_s: float, access_log: bool
+        self,
+        app: ASGIApp,
+        *,
+        metrics: Metrics,
+        timeout_s: float,
+        access_log: bool,
+        tracer: Tracer | None = None,
     ) -> None:
         """Wrap ``app``."""
+        self._tracer = tracer
         self._app = app
         self._metrics = metrics
         self._timeout_s = timeout_s
@@ -61,7 +70,11 @@ class RequestContext:
             await self._app(scope, receive, send)
             return
         request, refusal = self._new_request(scope)
+        trace = None
+        if self._tracer is not None:
+            request.trace = trace = self._tracer.begin(scope["headers"])
         token = CURRENT_SCOPE.set(request)
+        recorder = RECORDER.set(request)
         status = _CLOSED_BY_CLIENT
         self._metrics.request_begun()
 
@@ -84,7 +97,8 @@ class RequestContext:
                 await _internal_error(request)(scope, receive, send_with_headers)
         finally:
             CURRENT_SCOPE.reset(token)
-            self._finish(scope, request, status)
+            RECORDER.reset(recorder)
+            self._finish(scope, request, status, trace)
 
     def _new_request(self, scope: Scope) -> tuple[RequestScope, ASGIApp | None]:
         """Return the scope of a request, and the answer to one whose own deadline is no number."""
@@ -100,14 +114,21 @@ class RequestContext:
             expires_at=now + timeout_s,
             timeout_s=timeout_s,
             started_at=now,
+            observe=self._metrics.stage_done,
         )
         return request, refusal
 
-    def _finish(self, scope: Scope, request: RequestScope, status: int) -> None:
+    def _finish(
+        self, scope: Scope, request: RequestScope, status: int, trace: Trace | None
+    ) -> None:
         route = getattr(scope.get("route"), "path", UNMATCHED)
         took_ms = request.elapsed_ms()
         method = scope["method"] if scope["method"] in _METHODS else "OTHER"
         self._metrics.request_done(method, route, status, took_ms / 1000)
+        traced = {}
+        if trace is not None:
+            traced["trace_id"] = trace.trace_id
+            trace.finish(method=method, route=route, status=status, request_id=request.request_id)
         if self._access_log:
             # The route, not the path: ids and queries are the user's, not the log's.
             logger.info(
@@ -118,6 +139,8 @@ class RequestContext:
                     "status": status,
                     "took_ms": took_ms,
                     "request_id": request.request_id,
+                    **request.stages_ms(),
+                    **traced,
                     **({} if request.key_name is None else {"key": request.key_name}),
                 },
             )

@@ -7,7 +7,7 @@ hold up all of those threads, only half of them may wait at the same time.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from ipaddress import ip_network
@@ -15,6 +15,7 @@ from typing import TypeAlias
 
 from core.errors import BusyError, SightlineError
 from core.fetching import Fetcher, FetchRules, Resolve
+from core.timing import timed
 from service.request_scope import CURRENT_SCOPE
 from service.settings import Settings
 from service.uploads import fetching_is_off
@@ -26,8 +27,19 @@ Fetched: TypeAlias = Mapping[str, bytes | SightlineError]
 class RemoteImages:
     """Loads what URLs name, a few at a time; may be called from any thread."""
 
-    def __init__(self, settings: Settings, *, resolve: Resolve | None = None) -> None:
-        """Load by the settings; ``resolve`` stands in for the resolver of the system."""
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        resolve: Resolve | None = None,
+        on_fetched: Callable[[str], None] | None = None,
+    ) -> None:
+        """Load by the settings.
+
+        ``resolve`` stands in for the resolver of the system; ``on_fetched`` gets ``ok`` or the
+        code of the error of each image.
+        """
+        self._on_fetched = on_fetched or _ignore
         self._fetcher = Fetcher(fetch_rules(settings), resolve=resolve)
         self._is_on = settings.fetch_urls
         self._pool = ThreadPoolExecutor(settings.fetch_threads, thread_name_prefix="fetch")
@@ -72,10 +84,18 @@ class RemoteImages:
         if request is not None:
             request.check()
         try:
-            return self._fetcher.fetch(url)
+            with timed("fetch"):
+                data = self._fetcher.fetch(url)
         except SightlineError as error:
+            self._on_fetched(error.code)
             error.param = param
             return error
+        self._on_fetched("ok")
+        return data
+
+
+def _ignore(outcome: str) -> None:
+    """Count nothing."""
 
 
 def fetch_rules(settings: Settings) -> FetchRules:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import Protocol
 
 from core.errors import DeadlineError
 from service.request_cost import cost_of
@@ -22,6 +23,14 @@ class Priority(IntEnum):
     """Somebody waits for labels."""
     BULK = 2
     """Adding items and large embedding requests: much work, nobody watches."""
+
+
+class StageTrace(Protocol):
+    """The trace of a request, where it is traced."""
+
+    def add_stage(self, stage: str, begun_s: float, took_s: float) -> None:
+        """Add a stage that began at ``begun_s`` of ``time.monotonic()``."""
+        ...
 
 
 @dataclass(slots=True, eq=False)
@@ -44,9 +53,28 @@ class RequestScope:
     """Its place in line at the model; routes that ask for more lower it with :func:`work_as`."""
     charge: Callable[[float], None] | None = None
     """Told the real cost of the request once it is known, in cost units."""
+    observe: Callable[[str, float], None] | None = None
+    """Told the seconds of each stage, for the metrics."""
+    trace: StageTrace | None = None
+    """Where its stages become spans; ``None`` where nothing is traced."""
+    stages: dict[str, float] = field(default_factory=dict)
+    """Seconds by stage, for its line of the log; images at the same time add up."""
     _counted: float = 0.0
     _callbacks: list[Callable[[], None]] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def stage_done(self, stage: str, begun_s: float, took_s: float) -> None:
+        """Note a stage of its work (``core.timing.StageRecorder``)."""
+        self.note(stage, begun_s, took_s)
+        if self.observe is not None:
+            self.observe(stage, took_s)
+
+    def note(self, stage: str, begun_s: float, took_s: float) -> None:
+        """Note a stage for the log and the trace alone: the metrics count it elsewhere."""
+        with self._lock:
+            self.stages[stage] = self.stages.get(stage, 0.0) + took_s
+        if self.trace is not None:
+            self.trace.add_stage(stage, begun_s, took_s)
 
     def remaining_s(self) -> float:
         """Return the seconds left, not below zero."""
@@ -55,6 +83,11 @@ class RequestScope:
     def is_over(self) -> bool:
         """Return whether nobody waits for the answer any more."""
         return self.abandoned or time.monotonic() >= self.expires_at
+
+    def stages_ms(self) -> dict[str, float]:
+        """Return the milliseconds of each stage so far, as ``decode_ms``."""
+        with self._lock:
+            return {f"{stage}_ms": round(took * 1000, 3) for stage, took in self.stages.items()}
 
     def elapsed_ms(self) -> float:
         """Return the milliseconds since the request arrived."""

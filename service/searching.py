@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from core.errors import QueryError, SightlineError
+from core.timing import timed
 from core.types import JSONObject, JSONValue
 from core.web_address import is_url
 from index.filters import parse_filter
@@ -14,7 +15,7 @@ from service.access import check_count, check_text
 from service.engine import Engine
 from service.errors import out_of_range
 from service.image_sources import embed_images
-from service.item_links import image_url, thumbnail_url
+from service.item_links import picture_fields
 from service.query_vectors import query_vector
 from service.remote_images import Fetched
 from service.schemas import QueryTerm, SearchRequest
@@ -45,7 +46,7 @@ def search(engine: Engine, fields: SearchRequest, files: Sequence[bytes]) -> JSO
         mode=fields.mode,
         explain=fields.explain,
     )
-    with engine.metrics.timed("search"):
+    with timed("search"):
         found = engine.gallery.search(query)
     hits: list[JSONValue] = [
         {
@@ -54,8 +55,7 @@ def search(engine: Engine, fields: SearchRequest, files: Sequence[bytes]) -> JSO
             "confidence": hit.confidence,
             "caption": hit.caption,
             "metadata": hit.metadata,
-            "image_url": image_url(hit.id),
-            "thumbnail_url": thumbnail_url(hit.id),
+            **picture_fields(engine.gallery, hit),
             "terms": _contributions(hit.terms, terms),
         }
         for hit in found.hits

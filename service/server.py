@@ -25,6 +25,7 @@ from service.metrics import Metrics
 from service.origins import is_loopback
 from service.protocol import ConnectionLimits, limited_protocol
 from service.settings import Settings
+from service.tracing import check_tracing
 
 logger = logging.getLogger(__name__)
 
@@ -98,6 +99,7 @@ def run_server(
     """
     configure_logging(log_format=settings.log_format, level=settings.log_level)
     refuse_exposure(settings)
+    check_tracing(settings)
     with _bound_socket(settings) as listener:
         metrics = Metrics()
         engine = open_engine(settings, metrics=metrics, encoder=encoder)

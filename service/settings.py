@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Literal
 
 from core.config import from_environment, from_mapping, read_toml
-from core.errors import ConfigError
+from core.errors import ConfigError, UsageError
 from core.log import LogFormat
 from core.types import JSONObject
+from core.web_address import parse_url
 from encoders.loading import Device, Runtime
 from encoders.openvino_runtime import Precision
 from index.query import MOST_K
@@ -170,6 +171,11 @@ class Settings:
     """Wires of other projects that are answered beside our own; see docs/compatible.md."""
     immich_models: tuple[str, ...] = ()
     """Names of immich's list under which this model answers, for example ``ViT-B-32__openai``."""
+    otlp_endpoint: str | None = None
+    """Address of an OpenTelemetry collector to send traces to by OTLP over HTTP, for example
+    ``http://127.0.0.1:4318``; unset: no traces. Needs the extra ``otel``."""
+    trace_ratio: float = 1.0
+    """Share of the requests that are traced where they bring no ``traceparent`` of their own."""
     log_format: LogFormat = "console"
     """``console`` for people, ``json`` for log collectors."""
     log_level: LogLevel = "INFO"
@@ -198,6 +204,10 @@ class Settings:
             raise ConfigError(f"max_k = {self.max_k}: expected at most {MOST_K}")
         if not self.image_formats:
             raise ConfigError("image_formats is empty: name at least one, for example JPEG")
+        if self.trace_ratio > 1:
+            raise ConfigError(f"trace_ratio = {self.trace_ratio}: expected a share, at most 1")
+        if self.otlp_endpoint is not None:
+            _check_endpoint(self.otlp_endpoint)
         self._check_fetching()
 
     def _check_fetching(self) -> None:
@@ -214,6 +224,17 @@ class Settings:
                     f"fetch_networks: {text!r} is no network ({error}); write for example "
                     "10.1.0.0/16"
                 ) from error
+
+
+def _check_endpoint(text: str) -> None:
+    try:
+        # It refuses a user name and a password too, so no setting holds a secret.
+        parse_url(text)
+    except UsageError as error:
+        message = str(error).replace(" is not fetched", " cannot be used")
+        raise ConfigError(
+            f"otlp_endpoint: {message}; write for example http://127.0.0.1:4318"
+        ) from error
 
 
 def load_settings(

@@ -56,7 +56,7 @@ def test_every_metric_is_documented(colours: httpx.Client) -> None:
     page = (ROOT / "docs" / "operate.md").read_text(encoding="utf-8")
     text = colours.get("/metrics").text
     published = set(re.findall(r"^# TYPE (\w+) ", text, re.MULTILINE))
-    documented = set(re.findall(r"`(sightline_\w+)`", page))
+    documented = set(re.findall(r"`((?:sightline|process)_\w+)`", page))
 
     # prometheus_client adds a _created gauge to each counter and histogram.
     assert {name for name in published if not name.endswith("_created")} == documented

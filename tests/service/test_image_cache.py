@@ -151,8 +151,8 @@ def test_caches_are_counted_in_the_metrics(engine: Engine) -> None:
 
     page = engine.metrics.render().decode()
 
-    assert "sightline_image_cache_entries 1.0" in page
-    assert "sightline_image_cache_hits 1.0" in page
-    assert "sightline_image_cache_misses 1.0" in page
-    assert "sightline_image_cache_evictions 0.0" in page
-    assert "sightline_text_cache_entries 2.0" in page
+    assert 'sightline_cache_entries{cache="image"} 1.0' in page
+    assert 'sightline_cache_hits_total{cache="image"} 1.0' in page
+    assert 'sightline_cache_misses_total{cache="image"} 1.0' in page
+    assert 'sightline_cache_evictions_total{cache="image"} 0.0' in page
+    assert 'sightline_cache_entries{cache="text"} 2.0' in page
