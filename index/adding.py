@@ -14,8 +14,8 @@ from core.types import FloatArray, JSONObject, PixelArray
 from encoders.decoding import DecodeLimits, ImageDecoder, decode_image
 from encoders.preprocessing import Preprocessing, decoding_side, preprocess
 from index.items import FileStamp, Item, NewItem, Status, check_caption, check_id, encode_metadata
-from index.media import thumbnail_bytes
 from index.sources import is_gone
+from index.thumbnails import thumbnail_bytes
 
 _SHORTEST_DEFAULT_ID = 16
 

@@ -94,6 +94,8 @@ class Hit:
     """Calibrated probability of relevance; ``None`` where the model has no calibration."""
     caption: str
     metadata: JSONObject
+    digest: str
+    """sha256 of the image's bytes, hexadecimal."""
     terms: tuple[TermContribution, ...] | None = None
     """Filled by ``explain``."""
 

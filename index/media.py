@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import io
 from collections.abc import Collection, Sequence
 from pathlib import Path
-
-from PIL import Image
 
 from core.artifacts import sha256_bytes, write_atomic
 from core.errors import NotFoundError
 from index.disk_use import files_below
 from index.items import Item
 from index.schema import storage_errors
-
-THUMBNAIL_SIDE = 320
-"""Longer side of a thumbnail, in pixels."""
-_THUMBNAIL_QUALITY = 82
-_END_OF_JPEG = b"\xff\xd9"
+from index.thumbnails import THUMBNAIL_SIDE, Shape, ThumbnailFolder
 
 
 class MediaStore:
@@ -30,7 +23,8 @@ class MediaStore:
     def __init__(self, folder: Path) -> None:
         """Use the gallery in ``folder``; nothing is made before it is needed."""
         self._images = folder / "images"
-        self._thumbnails = folder / "thumbnails"
+        self._thumbnail_folder = folder / "thumbnails"
+        self._thumbnails = ThumbnailFolder(self._thumbnail_folder)
 
     def keep_image(self, digest: str, data: bytes) -> None:
         """Store uploaded bytes durably; bytes that are stored already are not written again.
@@ -41,22 +35,14 @@ class MediaStore:
         """
         self._write(_place(self._images, digest), data)
 
-    def keep_thumbnail(self, digest: str, data: bytes) -> None:
+    def keep_thumbnail(self, digest: str, data: bytes, *, side: int = THUMBNAIL_SIDE) -> None:
         """Store a thumbnail.
 
         Raises:
             StorageFullError: the disk is full.
             StorageError: the file cannot be written.
         """
-        path = _place(self._thumbnails, digest, suffix=".jpg")
-        if _read_thumbnail(path) is not None:
-            return
-        with storage_errors(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            # Derived data needs no fsync, but must never be seen half-written.
-            temporary = path.with_suffix(".tmp")
-            temporary.write_bytes(data)
-            temporary.replace(path)
+        self._thumbnails.keep(digest, data, side=side)
 
     def holds_image(self, digest: str) -> bool:
         """Return whether the bytes are stored here."""
@@ -85,28 +71,39 @@ class MediaStore:
             )
         return data
 
-    def thumbnail(self, item: Item) -> bytes | None:
+    def thumbnail(self, item: Item, *, side: int = THUMBNAIL_SIDE) -> bytes | None:
         """Return the thumbnail, or ``None`` where it is missing or not whole."""
-        return _read_thumbnail(_place(self._thumbnails, item.digest, suffix=".jpg"))
+        return self._thumbnails.read(item.digest, side=side)
+
+    def thumbnail_shape(self, digest: str) -> Shape | None:
+        """Return width and height of the thumbnail; ``None`` where none has been made yet."""
+        return self._thumbnails.shape(digest)
+
+    def note_shape(self, digest: str, data: bytes, *, side: int) -> None:
+        """Remember the shape of a thumbnail that could not be kept."""
+        self._thumbnails.note_shape(digest, data, side=side)
 
     def places(self, digest: str) -> tuple[Path, Path]:
         """Return where the picture and the thumbnail of a content are kept, if they are."""
-        return _place(self._images, digest), _place(self._thumbnails, digest, suffix=".jpg")
+        return _place(self._images, digest), self._thumbnails.path(digest)
 
     def files(self) -> list[Path]:
         """Return every file that is kept, half-written ones included."""
-        return sorted([*files_below(self._images), *files_below(self._thumbnails)])
+        return sorted([*files_below(self._images), *files_below(self._thumbnail_folder)])
 
     def strays(self, files: Sequence[Path], digests: Collection[str]) -> list[Path]:
         """Return those of the kept files that belong to none of the digests."""
-        known = {path for digest in digests for path in self.places(digest)}
+        known = {path for digest in digests for path in self._all_places(digest)}
         return [path for path in files if path not in known]
 
     def forget(self, digests: Sequence[str]) -> None:
-        """Delete picture and thumbnail of digests that no item has."""
+        """Delete picture and thumbnails of digests that no item has."""
         for digest in digests:
-            for path in self.places(digest):
+            for path in self._all_places(digest):
                 path.unlink(missing_ok=True)
+
+    def _all_places(self, digest: str) -> list[Path]:
+        return [_place(self._images, digest), *self._thumbnails.paths(digest)]
 
     def _write(self, path: Path, data: bytes) -> None:
         if path.exists():
@@ -115,23 +112,5 @@ class MediaStore:
             write_atomic(path, data)
 
 
-def thumbnail_bytes(image: Image.Image) -> bytes:
-    """Return an RGB picture as a JPEG whose longer side is at most 320 pixels."""
-    small = image.copy()
-    small.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
-    buffer = io.BytesIO()
-    small.save(buffer, "JPEG", quality=_THUMBNAIL_QUALITY)
-    return buffer.getvalue()
-
-
-def _read_thumbnail(path: Path) -> bytes | None:
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        return None
-    # It was not synced: a power loss may leave it empty or full of zeros.
-    return data if data.endswith(_END_OF_JPEG) else None
-
-
-def _place(folder: Path, digest: str, *, suffix: str = "") -> Path:
-    return folder / digest[:2] / f"{digest}{suffix}"
+def _place(folder: Path, digest: str) -> Path:
+    return folder / digest[:2] / digest

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 Count = Annotated[int, Field(ge=0)]
 Milliseconds = Annotated[float, Field(ge=0.0)]
 Probability = Annotated[float, Field(ge=0.0, le=1.0)]
+_SHAPE = "pixels of the 320 pixel thumbnail; null: none has been made yet"
 
 
 class Answer(BaseModel):
@@ -52,8 +53,11 @@ class Hit(Answer):
     confidence: Probability | None = Field(description="null: the model has no calibration")
     caption: str
     metadata: dict[str, JsonValue]
+    digest: str = Field(description="sha256 of the image")
     image_url: str
     thumbnail_url: str
+    thumbnail_width: int | None = Field(description=_SHAPE)
+    thumbnail_height: int | None = Field(description=_SHAPE)
     terms: list[Contribution] | None = Field(description="filled by explain")
 
 
@@ -76,6 +80,8 @@ class ItemAnswer(Answer):
     digest: str = Field(description="sha256 of the image")
     image_url: str
     thumbnail_url: str
+    thumbnail_width: int | None = Field(description=_SHAPE)
+    thumbnail_height: int | None = Field(description=_SHAPE)
 
 
 class ListedItem(ItemAnswer):
@@ -125,6 +131,21 @@ class FieldsAnswer(Answer):
     """The metadata fields of the gallery, by name."""
 
     fields: list[FieldAnswer]
+
+
+class FieldValue(Answer):
+    """A value of a metadata field."""
+
+    value: str | int | float | bool
+    items: Count = Field(description="how many items have it")
+
+
+class FieldValuesAnswer(Answer):
+    """The values of a metadata field, the most frequent first; a list counts with each element."""
+
+    name: str
+    values: list[FieldValue]
+    more: bool = Field(description="there are further values")
 
 
 class FieldStatus(Answer):

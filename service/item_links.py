@@ -5,7 +5,8 @@ from __future__ import annotations
 from urllib.parse import quote
 
 from core.types import JSONObject
-from index.items import Item
+from index.gallery import Gallery
+from index.items import Hit, Item
 
 
 def image_url(item_id: str) -> str:
@@ -18,13 +19,23 @@ def thumbnail_url(item_id: str) -> str:
     return f"/v1/items/{quote(item_id, safe='')}/thumbnail"
 
 
-def item_object(item: Item) -> JSONObject:
+def picture_fields(gallery: Gallery, found: Item | Hit) -> JSONObject:
+    """Return where the pictures of an item are, and the shape of its thumbnail where known."""
+    width, height = gallery.thumbnail_shape(found.digest) or (None, None)
+    return {
+        "digest": found.digest,
+        "image_url": image_url(found.id),
+        "thumbnail_url": thumbnail_url(found.id),
+        "thumbnail_width": width,
+        "thumbnail_height": height,
+    }
+
+
+def item_object(gallery: Gallery, item: Item) -> JSONObject:
     """Return an item as clients see it; the path of its file stays private."""
     return {
         "id": item.id,
         "caption": item.caption,
         "metadata": item.metadata,
-        "digest": item.digest,
-        "image_url": image_url(item.id),
-        "thumbnail_url": thumbnail_url(item.id),
+        **picture_fields(gallery, item),
     }

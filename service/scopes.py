@@ -22,6 +22,7 @@ SCOPES: Mapping[str, Scope | None] = MappingProxyType(
         "GET /v1/models": Scope.READ,
         "GET /v1/models/{model}": Scope.READ,
         "GET /v1/fields": Scope.READ,
+        "GET /v1/fields/{name}/values": Scope.READ,
         "GET /v1/gallery": Scope.READ,
         "GET /v1/items": Scope.READ,
         "GET /v1/items/{item_id}": Scope.READ,

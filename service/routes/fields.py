@@ -1,14 +1,17 @@
-"""``/v1/fields``: the metadata fields, and which of them filters look up instead of reading."""
+"""``/v1/fields``: the metadata fields, their values, and which of them filters look up."""
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from core.types import JSONObject
+from index.field_values import MOST_VALUES, field_values
 from index.fields import DropField, IndexField, field_uses
 from service.access import engine_of, writable_engine_of
-from service.answers import FieldsAnswer, FieldStatus
+from service.answers import FieldsAnswer, FieldStatus, FieldValuesAnswer
 from service.engine import Engine
 from service.middleware import restore_slashes
 from service.openapi import answers, json_body
@@ -19,6 +22,7 @@ from service.uploads import read_upload
 router = APIRouter(tags=["operations"])
 
 _FIELDS: JSONObject = {"fields": [{"name": "price", "items": 300, "indexed": True}]}
+_VALUES: JSONObject = {"name": "label", "values": [{"value": "cat", "items": 12}], "more": False}
 _CREATED: JSONObject = {"name": "price", "status": "created"}
 _DROPPED: JSONObject = {"name": "price", "status": "dropped"}
 
@@ -28,6 +32,22 @@ async def get_fields(request: Request) -> Response:
     """Return the metadata fields, how many items have them, and which are indexed."""
     engine = engine_of(request)
     return json_response(await engine.workers.run(_list, engine))
+
+
+@router.get(
+    "/v1/fields/{name}/values",
+    summary="Values of a metadata field",
+    responses=answers(_VALUES, errors=(422,), model=FieldValuesAnswer),
+)
+async def get_field_values(
+    request: Request,
+    name: str,
+    limit: Annotated[int, Query(ge=1, le=MOST_VALUES, description="values of the answer")] = 50,
+) -> Response:
+    """Return the values of a field with how many items have each, the most frequent first."""
+    engine = engine_of(request)
+    found = await engine.workers.run(_list_values, engine, restore_slashes(name), limit=limit)
+    return json_response(found)
 
 
 @router.post(
@@ -58,6 +78,16 @@ def _list(engine: Engine) -> JSONObject:
     uses = field_uses(engine.gallery.collection.store)
     return {
         "fields": [{"name": use.name, "items": use.items, "indexed": use.indexed} for use in uses]
+    }
+
+
+def _list_values(engine: Engine, name: str, *, limit: int) -> JSONObject:
+    # One more than asked for tells whether there are more.
+    found = field_values(engine.gallery.collection.store, name, limit=limit + 1)
+    return {
+        "name": name,
+        "values": [{"value": use.value, "items": use.items} for use in found[:limit]],
+        "more": len(found) > limit,
     }
 
 

@@ -41,6 +41,8 @@ _ITEM: JSONObject = {
     "digest": "9f86d081...",
     "image_url": "/v1/items/a17/image",
     "thumbnail_url": "/v1/items/a17/thumbnail",
+    "thumbnail_width": 320,
+    "thumbnail_height": 240,
 }
 _ADDED: JSONObject = {"results": [{"id": "a17", "status": "created", "error": None}]}
 _WRITE_ERRORS = (404, 415, 422, 507)
@@ -106,8 +108,7 @@ async def post_delete(request: Request) -> Response:
 async def get_item(request: Request, item_id: str) -> Response:
     """Return caption and metadata of an item."""
     engine = engine_of(request)
-    item = await engine.workers.run(engine.gallery.item, restore_slashes(item_id))
-    return json_response(item_object(item))
+    return json_response(await engine.workers.run(_item, engine, restore_slashes(item_id)))
 
 
 @router.patch(
@@ -161,9 +162,9 @@ def _page(
     names = [item.id for item in page.items] if with_vectors else []
     vectors = collection.find_vectors(names)
     items: list[JSONValue] = [
-        {**item_object(item), "vector": _encoded(vectors[item.id])}
+        {**item_object(engine.gallery, item), "vector": _encoded(vectors[item.id])}
         if item.id in vectors
-        else item_object(item)
+        else item_object(engine.gallery, item)
         for item in page.items
     ]
     return {"items": items, "cursor": page.cursor}
@@ -186,7 +187,11 @@ def _change(engine: Engine, item_id: str, fields: ItemChange) -> JSONObject:
     if not changes:
         raise UsageError("nothing to change; send caption, metadata or both", param="caption")
     engine.gallery.collection.update(item_id, **changes)
-    return item_object(engine.gallery.item(item_id))
+    return _item(engine, item_id)
+
+
+def _item(engine: Engine, item_id: str) -> JSONObject:
+    return item_object(engine.gallery, engine.gallery.item(item_id))
 
 
 def _filter(value: object) -> Filter:

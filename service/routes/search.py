@@ -31,8 +31,11 @@ _EXAMPLE: JSONObject = {
             "confidence": None,
             "caption": "a red car",
             "metadata": {"source": "shop"},
+            "digest": "9f86d081...",
             "image_url": "/v1/items/a17/image",
             "thumbnail_url": "/v1/items/a17/thumbnail",
+            "thumbnail_width": 320,
+            "thumbnail_height": 240,
             "terms": None,
         }
     ],

@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 
 from index.items import Item
-from index.media import MediaStore, thumbnail_bytes
+from index.media import MediaStore
+from index.thumbnails import thumbnail_bytes
 
 DIGEST = "ab" * 32
 ITEM = Item("picture", "", {}, DIGEST, None)

@@ -10,6 +10,7 @@ import httpx
 import numpy as np
 import pytest
 
+from core.artifacts import sha256_bytes
 from core.types import FloatArray
 from tests.fakes import FakeEncoder, picture_bytes
 from tests.service.running import COLOURS, error_of
@@ -40,8 +41,11 @@ def test_words_in_the_address_find_the_picture(colours: httpx.Client) -> None:
         "confidence": None,
         "caption": "a red square",
         "metadata": {"n": 0},
+        "digest": sha256_bytes(picture_bytes("red")),
         "image_url": "/v1/items/red/image",
         "thumbnail_url": "/v1/items/red/thumbnail",
+        "thumbnail_width": 32,
+        "thumbnail_height": 24,
         "terms": None,
     }
 
