@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,9 +11,12 @@ from typing import TYPE_CHECKING
 import click
 
 from cli.output import note, print_lines
+from core.errors import SightlineError, UsageError
 
 if TYPE_CHECKING:
     from service.settings import Settings
+
+logger = logging.getLogger("sightline")
 
 
 @click.command(name="serve")
@@ -58,6 +63,9 @@ def command(
     if print_config:
         print_lines(as_toml(settings).splitlines())
         return
+    if settings.log_format == "json":
+        _serve_in_json(settings)
+        return
     note(f"Opening {settings.gallery} ...")
     run_server(settings, on_ready=_announce)
 
@@ -71,6 +79,22 @@ def run_server(settings: Settings, *, on_ready: Callable[[str], None] | None = N
     from service import server
 
     server.run_server(settings, on_ready=on_ready)
+
+
+def _serve_in_json(settings: Settings) -> None:
+    """Serve, and say in log records what is otherwise said to people."""
+    from core.log import configure_logging, log_everything
+
+    configure_logging(log_format=settings.log_format, level=settings.log_level)
+    log_everything()
+    logger.info("opening", extra={"gallery": str(settings.gallery)})
+    try:
+        run_server(
+            settings, on_ready=lambda address: logger.info("serving", extra={"address": address})
+        )
+    except SightlineError as error:
+        logger.critical("cannot serve", extra={"code": error.code, "reason": str(error)})
+        sys.exit(2 if isinstance(error, UsageError) else 1)
 
 
 def _announce(address: str) -> None:

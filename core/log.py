@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import threading
+from datetime import UTC, datetime
+from types import TracebackType
 from typing import Literal
 
 LogFormat = Literal["console", "json"]
@@ -17,12 +20,12 @@ _STANDARD_FIELDS = frozenset(vars(logging.makeLogRecord({}))) | {
 
 
 class JSONFormatter(logging.Formatter):
-    """One JSON object a line: time, level, logger, event and the extra fields."""
+    """One JSON object a line: time (UTC), level, logger, event and the extra fields."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the record as one line of JSON."""
         fields: dict[str, object] = {
-            "time": self.formatTime(record),
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
             "event": record.getMessage(),
@@ -57,3 +60,36 @@ def configure_logging(*, log_format: LogFormat = "console", level: str = "INFO")
         else ConsoleFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s", "%H:%M:%S")
     )
     logging.basicConfig(level=level, handlers=[handler], force=True)
+    # It tries one build for each kind of CPU, and reports those that are not there like errors.
+    logging.getLogger("faiss.loader").setLevel(logging.WARNING)
+
+
+def log_everything() -> None:
+    """Make log records also of warnings, and of what ends a thread or the process.
+
+    For a process that is a service and nothing else: it changes hooks of the interpreter.
+    """
+    logging.captureWarnings(capture=True)
+    threading.excepthook = _log_thread_error
+    sys.excepthook = _log_error
+
+
+def _log_error(
+    kind: type[BaseException], error: BaseException, traceback: TracebackType | None
+) -> None:
+    if issubclass(kind, KeyboardInterrupt):
+        sys.__excepthook__(kind, error, traceback)
+        return
+    logging.getLogger("sightline").critical("ended", exc_info=(kind, error, traceback))
+
+
+def _log_thread_error(failed: threading.ExceptHookArgs) -> None:
+    error = failed.exc_value
+    if error is None:
+        return
+    name = "" if failed.thread is None else failed.thread.name
+    logging.getLogger("sightline").critical(
+        "a thread ended",
+        extra={"thread_name": name},
+        exc_info=(failed.exc_type, error, failed.exc_traceback),
+    )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from core.artifacts import canonical_json, sha256_bytes
-from core.errors import SightlineError, UsageError
+from core.errors import ImageError, SightlineError, UsageError
 from core.timing import timed
 from core.types import JSONObject, JSONValue
 from index.adding import AddResult, NewImage, PreparedImage
@@ -136,9 +136,12 @@ def _prepared(engine: Engine, item: PendingItem) -> PreparedImage | AddResult:
     if isinstance(item.data, SightlineError):
         return AddResult(item.fields.id, Status.ERROR, item.data)
     known = item.fields
-    return engine.gallery.prepare(
+    prepared = engine.gallery.prepare(
         NewImage(data=item.data, id=known.id, caption=known.caption, metadata=known.metadata)
     )
+    if isinstance(prepared, AddResult) and isinstance(prepared.error, ImageError):
+        engine.metrics.image_refused(prepared.error.code)
+    return prepared
 
 
 def digest_of(pending: Sequence[PendingItem]) -> str:

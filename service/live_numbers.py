@@ -20,7 +20,7 @@ Read = Callable[[], float]
 class _Number:
     """One series."""
 
-    family: type[CounterMetricFamily] | type[GaugeMetricFamily]
+    family: type[CounterMetricFamily | GaugeMetricFamily]
     help_text: str
     labels: Mapping[str, str]
     read: Read

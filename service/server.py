@@ -69,6 +69,7 @@ class Server(uvicorn.Server):
 
         Connections that wait to be accepted get their 503 this way instead of a reset.
         """
+        logger.info("draining")
         if not self.force_exit:
             await asyncio.sleep(self._engine.settings.drain_notice_s)
         await super().shutdown(sockets)
@@ -114,6 +115,7 @@ def run_server(
                 with _signals_end_the_server_only():
                     server.run(sockets=[listener])
                 engine.close()
+                logger.info("stopped")
             finally:
                 server.stopped()
         finally:
