@@ -41,7 +41,7 @@ def run_until_introduced(gallery: Path) -> tuple[str, str, int]:
         if LAST_LINE in line:
             break
     process.send_signal(signal.SIGINT)
-    printed, rest = process.communicate(timeout=60)
+    printed, rest = process.communicate(timeout=300)
     return printed, "".join(messages) + rest, process.returncode
 
 

@@ -298,7 +298,7 @@ def test_a_server_that_is_not_there_is_a_failure(
     from sightline.retries import RetryRule
 
     monkeypatch.setattr(served_gallery, "_QUESTION", RetryRule(attempts=1))
-    httpx.get(f"{own}/healthz", trust_env=False)
+    httpx.get(f"{own}/healthz", trust_env=False, timeout=60)
 
     code, out, err = run("search", "red", "--url", "http://127.0.0.1:1")
 

@@ -24,7 +24,7 @@ from index.store import StoreReader
 from tests.fakes import FakeEncoder, picture_bytes
 
 ROOT = Path(__file__).parent.parent.parent
-PATIENCE_SECONDS = 60
+PATIENCE_SECONDS = 300
 
 
 class Watcher:
