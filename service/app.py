@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
+from itertools import chain
 from types import ModuleType
 
 from fastapi import FastAPI
@@ -16,6 +17,7 @@ from encoders.encoder import Encoder
 from service.admission import Admission
 from service.backlog import Backlog, BacklogLimits
 from service.body_limit import BodyLimit
+from service.direct_routes import DirectRoutes
 from service.engine import Engine, open_engine
 from service.errors import install_error_handlers
 from service.key_gate import Access, KeyGate
@@ -129,11 +131,11 @@ def create_app(
 
 
 def _add_routes(app: FastAPI, settings: Settings) -> None:
-    for module in _ROUTES:
-        app.include_router(module.router)
-    for name, wire in _WIRES.items():
-        if name in settings.wires:
-            app.include_router(wire.router)
+    wires = [wire for name, wire in _WIRES.items() if name in settings.wires]
+    routers = [module.router for module in (*_ROUTES, *wires)]
+    app.router.routes.append(DirectRoutes(chain.from_iterable(each.routes for each in routers)))
+    for router in routers:
+        app.include_router(router)
     app.mount("/static", page.PageFiles(directory=page.STATIC, check_dir=False), name="static")
 
 
