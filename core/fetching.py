@@ -14,7 +14,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from urllib.parse import urljoin
 
@@ -199,8 +199,10 @@ def _shut_at(deadline: float, channel: socket.socket) -> Iterator[threading.Even
 
     def cut() -> None:
         late.set()
-        # The method of the plain socket: a TLS one would first tidy up under its reader's hands.
-        socket.socket.shutdown(channel, socket.SHUT_RDWR)
+        # The other side may have hung up in this moment.
+        with suppress(OSError):
+            # The plain socket's method: a TLS one would first tidy up under its reader's hands.
+            socket.socket.shutdown(channel, socket.SHUT_RDWR)
 
     timer = threading.Timer(max(0.0, deadline - time.monotonic()), cut)
     timer.daemon = True

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.fakes import picture_bytes
 from tests.service.running import add_colours, running
@@ -27,7 +27,8 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
-TIMEOUT_MS = 20_000
+TIMEOUT_MS = 120_000
+"""Of every wait; only what is broken takes so long."""
 SHADES = 60
 """Dim pictures besides the six colours, so that a search has more than one page."""
 
@@ -41,8 +42,12 @@ def browser() -> Iterator[Browser]:
     if path is None:
         stop = pytest.fail if os.environ.get("CI") else pytest.skip
         stop("no chromium: 'apt-get install chromium' makes the tests of the page run")
+    # Playwright waits five seconds by itself, less than a busy machine may need.
+    expect.set_options(timeout=TIMEOUT_MS)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
+        browser = playwright.chromium.launch(
+            executable_path=path, args=list(FLAGS), timeout=TIMEOUT_MS
+        )
         yield browser
         browser.close()
 

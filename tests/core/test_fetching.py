@@ -212,7 +212,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.skip("openssl is not installed")
     path = tmp_path_factory.mktemp("tls") / "both.pem"
     names = ["-subj", "/CN=a.example", "-addext", "subjectAltName=DNS:a.example"]
-    kind = ["-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-noenc"]
+    kind = ["-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
     files = ["-keyout", f"{path}.key", "-out", f"{path}.crt"]
     command = [openssl, "req", *kind, "-days", "2", *names, *files]
     subprocess.run(command, check=True, capture_output=True)

@@ -42,7 +42,17 @@ def serving(
 ) -> Iterator[httpx.Client]:
     """Serve an app on a free port and yield a client of it; ``http`` is the protocol's class."""
     server = _Server(
-        uvicorn.Config(app, port=0, log_config=None, access_log=False, http=http, ws="none")
+        uvicorn.Config(
+            app,
+            port=0,
+            log_config=None,
+            access_log=False,
+            http=http,
+            ws="none",
+            # Of two sides that both close an idle connection after five seconds, the client may
+            # just be sending when the server closes: here only the client does.
+            timeout_keep_alive=600,
+        )
     )
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

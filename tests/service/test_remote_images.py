@@ -31,7 +31,11 @@ from tests.fakes import FakeEncoder, picture_bytes
 from tests.service.running import add_colours, error_of, running, serving, settings_for
 
 PUBLIC = "93.184.216.34"
-EVERY_HOST: dict[str, Any] = {"fetch_urls": True, "fetch_hosts": ["*"]}
+EVERY_HOST: dict[str, Any] = {
+    "fetch_urls": True,
+    "fetch_hosts": ["*"],
+    "fetch_timeout_s": 60.0,
+}
 HERE: dict[str, Any] = {
     "fetch_urls": True,
     "fetch_hosts": ["127.0.0.1", "*.example"],
@@ -260,10 +264,10 @@ def test_a_server_that_is_not_there_is_502(tmp_path: Path) -> None:
     def unknown(host: str, port: int) -> Sequence[str]:
         raise socket.gaierror(-2, "unknown")
 
-    with socket.create_server(("127.0.0.1", 0)) as closed_soon:
-        port = closed_soon.getsockname()[1]
-    with fetching(tmp_path, **HERE) as client:
-        url = f"http://127.0.0.1:{port}/"
+    # Bound, so that nobody else gets the port, but not listening.
+    with socket.socket() as silent, fetching(tmp_path, **HERE) as client:
+        silent.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/"
         assert error_of(client.post("/v1/search", json={"image_url": url}), 502)["type"] == "fetch"
     with fetching(tmp_path / "b", unknown, **EVERY_HOST) as client:
         url = "http://nobody.knows/"

@@ -17,7 +17,8 @@ import httpx
 import pytest
 
 from core.errors import ConfigError, EncoderMismatchError, StorageError
-from service.server import run_server, url_of
+from service.listening import url_of
+from service.server import run_server
 from tests.fakes import FakeEncoder, picture_bytes
 from tests.service.running import running, settings_for
 
@@ -75,14 +76,17 @@ def test_a_drain_answers_what_was_accepted(tmp_path: Path, number: signal.Signal
         assert process.stdout.readline().strip() == "closed"
         assert process.wait(60) == 0
         with pytest.raises(httpx.ConnectError):
-            httpx.get(f"{address}/healthz", trust_env=False)
+            httpx.get(f"{address}/healthz", timeout=60, trust_env=False)
 
 
 def test_what_was_acknowledged_survives_a_kill(tmp_path: Path) -> None:
     """After SIGKILL right behind the answer the item is there."""
     with server_process(tmp_path) as (process, address):
         answer = httpx.post(
-            f"{address}/v1/items", files={"image": picture_bytes("red")}, trust_env=False
+            f"{address}/v1/items",
+            files={"image": picture_bytes("red")},
+            timeout=60,
+            trust_env=False,
         )
         process.kill()
         process.wait(60)

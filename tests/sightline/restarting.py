@@ -105,6 +105,8 @@ class RestartingService:
 
     def kill_and_restart(self) -> None:
         """Kill the process with SIGKILL, wait for its end, and start another one."""
+        # The port of the dead process may go to another test's server.
+        self._forwarder.port = 0
         self._process.kill()
         self._process.wait(120)
         self._process = self._start()

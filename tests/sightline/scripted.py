@@ -10,7 +10,7 @@ import json
 import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 DROP = b""
@@ -81,11 +81,13 @@ def _play(
             connection.settimeout(300)
             if stopped.is_set():
                 return
-            request = _read_request(connection)
-            if request:
-                chosen = answers[min(len(server.requests), len(answers) - 1)]
-                server.requests.append(request)
-                connection.sendall(chosen if isinstance(chosen, bytes) else chosen(request))
+            # A client may leave at any moment.
+            with suppress(ConnectionError):
+                request = _read_request(connection)
+                if request:
+                    chosen = answers[min(len(server.requests), len(answers) - 1)]
+                    server.requests.append(request)
+                    connection.sendall(chosen if isinstance(chosen, bytes) else chosen(request))
 
 
 def _read_request(connection: socket.socket) -> bytes:
@@ -103,5 +105,8 @@ def _read_request(connection: socket.socket) -> bytes:
         if name.lower() == b"content-length":
             length = int(value)
     while len(body) < length:
-        body += connection.recv(65536)
+        more = connection.recv(65536)
+        if not more:
+            return b""
+        body += more
     return head + b"\r\n\r\n" + body

@@ -122,13 +122,15 @@ def test_waiting_for_a_server_that_never_comes_ends() -> None:
     """The message says what was tried."""
 
     async def main() -> None:
-        with socket.create_server(("127.0.0.1", 0)) as gone:
-            url = f"http://127.0.0.1:{gone.getsockname()[1]}"
-        async with AsyncClient(url, retries=RetryRule(attempts=1)) as client:
-            with pytest.raises(NotReadyError, match=r"was not ready after 0 s.*no connection"):
-                await client.wait_until_ready(0)
-            with pytest.raises(SightlineError):
-                await client.gallery()
+        # Bound, so that nobody else gets the port, but not listening.
+        with socket.socket() as silent:
+            silent.bind(("127.0.0.1", 0))
+            url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+            async with AsyncClient(url, retries=RetryRule(attempts=1)) as client:
+                with pytest.raises(NotReadyError, match=r"was not ready after 0 s.*no connection"):
+                    await client.wait_until_ready(0)
+                with pytest.raises(SightlineError):
+                    await client.gallery()
 
     asyncio.run(main())
 
