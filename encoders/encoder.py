@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from core.types import FloatArray, PixelArray
+from encoders.confidence import Calibration
 from encoders.preprocessing import Preprocessing
 
 
@@ -48,6 +49,11 @@ class Encoder(Protocol):
     @property
     def context_length(self) -> int:
         """Tokens of a text that the model reads, special tokens included; the rest is cut."""
+        ...
+
+    @property
+    def calibration(self) -> Calibration | None:
+        """How likely hits are relevant; ``None`` where the model has not been calibrated."""
         ...
 
     def encode_images(self, pixels_NSS3: PixelArray) -> FloatArray:

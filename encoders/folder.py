@@ -2,7 +2,8 @@
 
 A folder holds ``model.json`` (the spec), ``tokenizer.json``, ``image.onnx`` and ``text.onnx`` for
 the runtime without torch, and ``open_clip_config.json`` with ``open_clip_model.safetensors`` where
-open_clip knows the architecture. At least one of the two pairs is there.
+open_clip knows the architecture. At least one of the two pairs is there. ``calibration.json`` and
+``background.npy`` are optional and change nothing of the encoder id.
 """
 
 from __future__ import annotations
@@ -36,13 +37,17 @@ TEXT_ONNX_NAME = "text.onnx"
 OPEN_CLIP_CONFIG_NAME = "open_clip_config.json"
 OPEN_CLIP_WEIGHTS_NAME = "open_clip_model.safetensors"
 CARD_NAME = "MODEL_CARD.md"
+CALIBRATION_NAME = "calibration.json"
+BACKGROUND_NAME = "background.npy"
 
 _ONNX_NAMES = (IMAGE_ONNX_NAME, TEXT_ONNX_NAME)
 _OPEN_CLIP_NAMES = (OPEN_CLIP_CONFIG_NAME, OPEN_CLIP_WEIGHTS_NAME)
+_CALIBRATION_NAMES = (CALIBRATION_NAME, BACKGROUND_NAME)
 _KNOWN_NAMES = frozenset(
     {
         TOKENIZER_NAME,
         CARD_NAME,
+        *_CALIBRATION_NAMES,
         *_ONNX_NAMES,
         # Weights of a tower beyond 2 GB stand beside the graph.
         *(f"{name}.data" for name in _ONNX_NAMES),
@@ -111,7 +116,8 @@ def write_model_folder(
         target: must not exist.
         spec: its ``tokenizer_digest`` must be that of the given ``tokenizer.json``.
         files: content or a file to copy, by name: ``tokenizer.json`` and a pair of
-            ``image.onnx`` + ``text.onnx`` or the open_clip config + weights; ``MODEL_CARD.md``.
+            ``image.onnx`` + ``text.onnx`` or the open_clip config + weights; ``MODEL_CARD.md``;
+            both files of a calibration (``encoders.calibration_files``).
 
     Raises:
         ArtifactError: the target exists, a file is missing, or one is unknown.
@@ -151,6 +157,12 @@ def _check_names(path: Path, names: Mapping[str, object] | set[str]) -> None:
     for name in (SPEC_NAME, TOKENIZER_NAME):
         if name not in names:
             raise ArtifactError(f"{path}: {name} is missing; export the model again")
+    present = [name for name in _CALIBRATION_NAMES if name in names]
+    if len(present) == 1:
+        raise ArtifactError(
+            f"{path} has {present[0]} alone; a calibration is {' + '.join(_CALIBRATION_NAMES)}: "
+            "calibrate the model again"
+        )
     runtimes = (_ONNX_NAMES, _OPEN_CLIP_NAMES)
     if not any(all(name in names for name in pair) for pair in runtimes):
         raise ArtifactError(

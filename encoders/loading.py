@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from core.errors import EncoderError, NotFoundError
+from encoders.calibration_files import read_calibration
 from encoders.encoder import Encoder
 from encoders.folder import OPEN_CLIP_CONFIG_NAME, ModelFolder, is_model_folder, open_model_folder
 from encoders.openvino_runtime import OpenVINOEncoder, Precision
@@ -86,4 +87,10 @@ def _load_torch(
         from encoders.torch_runtime import TorchEncoder
     except ImportError as error:
         raise require_training_extra(error) from error
-    return TorchEncoder(load_open_clip(model), precision=precision, threads=threads, device=device)
+    return TorchEncoder(
+        load_open_clip(model),
+        precision=precision,
+        threads=threads,
+        device=device,
+        calibration=read_calibration(model) if isinstance(model, ModelFolder) else None,
+    )

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from core.errors import EncoderError
 from core.types import FloatArray, PixelArray
+from encoders.calibration_files import read_calibration
 from encoders.folder import IMAGE_ONNX_NAME, TEXT_ONNX_NAME, TOKENIZER_NAME, ModelFolder
 from encoders.tokenizer import TokenBatch
 from encoders.two_towers import TwoTowerEncoder
@@ -54,7 +55,8 @@ class OpenVINOEncoder(TwoTowerEncoder):
                 f"{folder.path} has no {IMAGE_ONNX_NAME} and {TEXT_ONNX_NAME}; export it: "
                 f"sightline models export local-dir:{folder.path} --out NEW_FOLDER"
             )
-        super().__init__(folder.spec, (folder.path / TOKENIZER_NAME).read_bytes())
+        definition = (folder.path / TOKENIZER_NAME).read_bytes()
+        super().__init__(folder.spec, definition, calibration=read_calibration(folder))
         openvino = import_openvino()
         # Two first conversions at once, in two threads, hang OpenVINO's Python module for ever.
         openvino.Tensor(np.zeros(1, np.float32))

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from core.errors import EncoderError
 from core.types import FloatArray, PixelArray
+from encoders.confidence import Calibration
 from encoders.open_clip_source import OpenClipModel
 from encoders.tokenizer import TokenBatch
 from encoders.torch_attention import use_plain_attention
@@ -31,6 +32,7 @@ class TorchEncoder(TwoTowerEncoder):
         precision: Literal["float32", "bfloat16"] = "float32",
         threads: int = 0,
         device: Literal["auto", "cpu", "cuda"] = "auto",
+        calibration: Calibration | None = None,
     ) -> None:
         """Move both towers to the device.
 
@@ -39,11 +41,12 @@ class TorchEncoder(TwoTowerEncoder):
             precision: of weights and arithmetic.
             threads: CPU threads of the whole process, 0 for torch's own choice.
             device: ``auto`` takes CUDA where there is one.
+            calibration: of the model folder, where there is one.
 
         Raises:
             EncoderError: an unknown precision, or no CUDA where it was asked for.
         """
-        super().__init__(model.spec, model.definition)
+        super().__init__(model.spec, model.definition, calibration=calibration)
         if precision not in _DTYPES:
             raise EncoderError(f"precision = {precision!r}: expected {' or '.join(_DTYPES)}")
         if threads > 0:

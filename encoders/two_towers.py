@@ -13,6 +13,7 @@ import numpy as np
 from core.errors import EncoderError
 from core.types import FloatArray, PixelArray
 from encoders.cleaning import clean_text
+from encoders.confidence import Calibration
 from encoders.preprocessing import Preprocessing
 from encoders.spec import ModelSpec, encoder_id
 from encoders.tokenizer import TextTokenizer, TokenBatch
@@ -27,9 +28,12 @@ _CHANNELS = 3
 class TwoTowerEncoder(ABC):
     """An ``Encoder`` but for the two calls that run a tower on one chunk."""
 
-    def __init__(self, spec: ModelSpec, definition: bytes) -> None:
+    def __init__(
+        self, spec: ModelSpec, definition: bytes, *, calibration: Calibration | None = None
+    ) -> None:
         """Keep the spec and read the ``tokenizer.json`` given as ``definition``."""
         self._spec = spec
+        self._calibration = calibration
         self._tokenizer = TextTokenizer(definition, spec.text)
         self._encoder_id = encoder_id(spec)
 
@@ -67,6 +71,11 @@ class TwoTowerEncoder(ABC):
     def context_length(self) -> int:
         """Tokens of a text that the model reads, special tokens included."""
         return self._spec.text.context_length
+
+    @property
+    def calibration(self) -> Calibration | None:
+        """How likely hits are relevant; ``None`` where the model has not been calibrated."""
+        return self._calibration
 
     def encode_images(self, pixels_NSS3: PixelArray) -> FloatArray:
         """Return the (N, D) embeddings of preprocessed uint8 pixels (N, S, S, 3).

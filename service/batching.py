@@ -18,6 +18,7 @@ import numpy as np
 
 from core.errors import EncoderError, SightlineError
 from core.types import FloatArray, PixelArray
+from encoders.confidence import Calibration
 from encoders.encoder import Encoder
 from encoders.preprocessing import Preprocessing
 from service.inference import InferenceThread
@@ -119,6 +120,11 @@ class SharedEncoder:
             NotReadyError: the model is stuck, or the service is closing.
         """
         self._inference.check()
+
+    @property
+    def calibration(self) -> Calibration | None:
+        """How likely hits are relevant; ``None`` where the model has not been calibrated."""
+        return self._encoder.calibration
 
     def queued(self, lane: str) -> int:
         """Return how many inputs wait in the lane ``text`` or ``image``."""

@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from core.types import FloatArray, PixelArray
+from encoders.confidence import Calibration
 from encoders.preprocessing import Preprocessing
 
 COLOURS = {
@@ -39,6 +40,7 @@ class FakeEncoder:
     logit_scale = 100.0
     logit_bias = 0.0
     context_length = 77
+    calibration: Calibration | None = None
 
     def __init__(self, encoder_id: str = "fa4e000000000001") -> None:
         """Pretend to be the encoder of the given id."""
