@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Protocol
 from cli.any_gallery import chosen_url
 
 if TYPE_CHECKING:
+    from core.types import JSONObject
     from sightline.label_answers import LabelSet
+    from zeroshot.calibration import CalibrationOptions
+    from zeroshot.few_shot import HeadChoice
     from zeroshot.labels import Label
 
 
@@ -24,6 +27,43 @@ class NewLabelSet:
     """Name of a template set."""
     concept: str | None
     language: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class NewExamples:
+    """What ``sightline labels add-examples`` learns from."""
+
+    data: Path
+    """A folder per label, or a table."""
+    validation: Path | None
+    """Images to choose by; without them the examples are held out in turn."""
+    head: HeadChoice
+    replace: bool
+    """Whether the examples given before are forgotten."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewCalibration:
+    """What ``sightline labels calibrate`` fits on."""
+
+    data: Path
+    """A folder per label, or a table."""
+    unknown: Path | None
+    """Images of none of the labels."""
+    options: CalibrationOptions
+    replace: bool
+    """Whether the images given before are forgotten."""
+
+
+@dataclass(frozen=True, slots=True)
+class FittedLabels:
+    """What was learnt for a label set."""
+
+    label_set: str
+    """``name@version``."""
+    head: JSONObject | int
+    """The head; of a calibration the number of the head that it was fitted with."""
+    calibration: JSONObject | None = None
 
 
 class AnyLabelSets(Protocol):
@@ -49,88 +89,43 @@ class AnyLabelSets(Protocol):
         """
         ...
 
+    def add_examples(self, name: str, given: NewExamples) -> FittedLabels:
+        """Learn from images with labels; files that cannot be read are named.
 
-def any_label_sets(*, gallery: Path | None, url: str | None) -> AnyLabelSets:
+        Raises:
+            PairsError: no image has one of the labels.
+            SightlineError: no such label set, or nothing can be learnt from the images.
+        """
+        ...
+
+    def calibrate(self, name: str, given: NewCalibration) -> FittedLabels:
+        """Fit scores, thresholds and prediction sets; files that cannot be read are named.
+
+        Raises:
+            PairsError: no image has one of the labels.
+            SightlineError: no such label set, or nothing can be fitted on the images.
+        """
+        ...
+
+
+def any_label_sets(
+    *, gallery: Path | None, url: str | None, model: str | None = None
+) -> AnyLabelSets:
     """Return the label sets at ``url``, else in the folder.
+
+    Args:
+        gallery: value of ``--gallery``.
+        url: value of ``--url``.
+        model: value of ``--model``; a server has a model of its own.
 
     Raises:
         UsageError: options that exclude each other, or no address.
     """
-    address = chosen_url(gallery=gallery, url=url)
-    return _FolderLabelSets(gallery) if address is None else _ServedLabelSets(address)
+    address = chosen_url(gallery=gallery, url=url, model=model)
+    if address is None:
+        from cli.folder_label_sets import FolderLabelSets
 
+        return FolderLabelSets(gallery, model)
+    from cli.served_label_sets import ServedLabelSets
 
-class _FolderLabelSets:
-    def __init__(self, gallery: Path | None) -> None:
-        from cli.label_options import label_sets_folder
-        from zeroshot.label_sets import LabelSetStore
-
-        self._store = LabelSetStore(label_sets_folder(gallery))
-
-    def save(self, given: NewLabelSet) -> LabelSet:
-        """Save a label set as the next version of its name."""
-        from sightline.label_answers import read_label_set
-        from zeroshot.label_sets import label_set_object
-        from zeroshot.templates import template_set
-
-        prompts = template_set(given.templates)
-        if given.concept:
-            prompts = prompts.with_concept(given.concept)
-        saved = self._store.save(given.name, given.labels, prompts, language=given.language)
-        return read_label_set(label_set_object(saved))
-
-    def list(self) -> Sequence[LabelSet]:
-        """Return the newest version of every label set."""
-        from sightline.label_answers import read_label_set
-        from zeroshot.label_sets import label_set_object
-
-        return [read_label_set(label_set_object(found)) for found in self._store.list()]
-
-    def get(self, name: str) -> LabelSet:
-        """Return a label set by ``name`` or ``name@version``."""
-        from sightline.label_answers import read_label_set
-        from zeroshot.label_sets import label_set_object
-
-        return read_label_set(label_set_object(self._store.get(name)))
-
-
-class _ServedLabelSets:
-    def __init__(self, url: str) -> None:
-        from sightline.call import check_address
-
-        self._url = check_address(url)
-
-    def save(self, given: NewLabelSet) -> LabelSet:
-        """Save a label set as the next version of its name."""
-        from cli.served_gallery import open_client
-
-        with open_client(self._url) as client:
-            return client.label_sets.save(
-                given.name,
-                [
-                    {
-                        "text": label.text,
-                        "aliases": [*label.aliases],
-                        "prompts": [*label.prompts],
-                        "background": label.background,
-                    }
-                    for label in given.labels
-                ],
-                template_set=given.templates,
-                concept=given.concept or None,
-                language=given.language,
-            )
-
-    def list(self) -> Sequence[LabelSet]:
-        """Return the newest version of every label set."""
-        from cli.served_gallery import open_client
-
-        with open_client(self._url) as client:
-            return client.label_sets.list()
-
-    def get(self, name: str) -> LabelSet:
-        """Return a label set by ``name`` or ``name@version``."""
-        from cli.served_gallery import open_client
-
-        with open_client(self._url) as client:
-            return client.label_sets.get(name)
+    return ServedLabelSets(address)

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cli.labelled_files import columns_by_name, labelled_files, no_picture, unknown_files
 from cli.output import note
-from core.errors import PairsError
 
 if TYPE_CHECKING:
     from core.pairs.image_file import ImageFile
@@ -58,41 +58,27 @@ class Labelling:
         Raises:
             PairsError: no picture has one of the labels.
         """
-        from core.pairs.folders import find_images
         from zeroshot.calibration import LabelledImages
 
         embeddings_ND, columns_N = self._embedded(data)
         holds_NC = np.zeros((len(columns_N), len(self.label_set.labels)), np.bool_)
         holds_NC[np.arange(len(columns_N)), columns_N] = True
         if unknown is not None:
-            files = find_images(unknown) if unknown.is_dir() else [unknown]
-            others_MD = _embed(self.encoder, files)[0]
+            others_MD = _embed(self.encoder, unknown_files(unknown))[0]
             embeddings_ND = np.concatenate([embeddings_ND, others_MD])
             holds_NC = np.pad(holds_NC, ((0, len(others_MD)), (0, 0)))
         return LabelledImages(embeddings_ND, holds_NC)
 
     def _embedded(self, data: Path) -> tuple[FloatArray, IdArray]:
         """Return embeddings and the column of each label; other labels are counted and left out."""
-        from core.pairs.reading import read_pairs
-
-        known = {
-            name.casefold(): place
-            for place, label in enumerate(self.label_set.details)
-            for name in (label.text, *label.aliases)
-        }
-        pairs = read_pairs(data)
-        columns = [known.get(" ".join((pair.label or "").split()).casefold()) for pair in pairs]
-        wanted = [place for place, column in enumerate(columns) if column is not None]
-        if len(wanted) < len(pairs):
-            note(f"{len(pairs) - len(wanted)} of {len(pairs)} pictures have none of the labels")
-        embeddings_ND, places = _embed(self.encoder, [pairs[place].image for place in wanted])
+        columns = columns_by_name(
+            [(label.text, *label.aliases) for label in self.label_set.details]
+        )
+        found = labelled_files(data, columns, self.label_set.reference)
+        embeddings_ND, places = _embed(self.encoder, found.files)
         if not places:
-            raise PairsError(
-                f"{data}: no picture that can be read has a label of {self.label_set.reference}; "
-                "name a sub-folder like each label, or give a table with a column 'label'"
-            )
-        found = [columns[wanted[place]] for place in places]
-        return embeddings_ND, np.array(found, np.int64)
+            raise no_picture(data, self.label_set.reference)
+        return embeddings_ND, np.array([found.columns[place] for place in places], np.int64)
 
 
 def open_labelling(name: str, *, gallery: Path | None, model: str | None) -> Labelling:

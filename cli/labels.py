@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from cli.any_gallery import url_option
-from cli.any_label_sets import NewLabelSet, any_label_sets
+from cli.any_label_sets import NewCalibration, NewExamples, NewLabelSet, any_label_sets
 from cli.labels_report import show_calibration, show_head, show_label_set
 from cli.output import note, print_json, print_lines, print_table
 from core.errors import UsageError
@@ -146,6 +145,7 @@ def templates(*, name: str | None) -> None:
 )
 @_replace
 @_gallery
+@url_option
 @_model
 @_json
 def add_examples(
@@ -156,6 +156,7 @@ def add_examples(
     head: HeadChoice,
     replace: bool,
     gallery: Path | None,
+    url: str | None,
     model: str | None,
     as_json: bool,
 ) -> None:
@@ -167,22 +168,11 @@ def add_examples(
     Examples:
       sightline labels add-examples pets photos-by-class
       sightline labels add-examples pets train.csv --validation validation.csv --head class_means
+      sightline labels add-examples pets photos-by-class --url http://photos.example:8000
     """
-    from cli.label_images import open_labelling
-    from zeroshot import fitting
-
-    with closing(open_labelling(name, gallery=gallery, model=model)) as labelling:
-        stored = fitting.add_examples(
-            labelling.fitted,
-            labelling.label_set,
-            labelling.classifier,
-            labelling.examples(data),
-            kind=head,
-            validation=None if validation is None else labelling.examples(validation),
-            replace=replace,
-        )
-        reference = labelling.label_set.reference
-    show_head(reference, stored, as_json=as_json)
+    label_sets = any_label_sets(gallery=gallery, url=url, model=model)
+    given = NewExamples(data, validation, head, replace)
+    show_head(label_sets.add_examples(name, given), as_json=as_json)
 
 
 @command.command(name="calibrate")
@@ -196,6 +186,7 @@ def add_examples(
 @click.option("--per-label", is_flag=True, help="Prediction sets with a threshold per label.")
 @_replace
 @_gallery
+@url_option
 @_model
 @_json
 def calibrate(
@@ -210,6 +201,7 @@ def calibrate(
     per_label: bool,
     replace: bool,
     gallery: Path | None,
+    url: str | None,
     model: str | None,
     as_json: bool,
 ) -> None:
@@ -222,21 +214,9 @@ def calibrate(
       sightline labels calibrate pets photos-by-class --unknown photos-of-else
       sightline labels calibrate pets validation.csv --target-precision 0.95 --conformal aps
     """
-    from cli.label_images import open_labelling
     from zeroshot.calibration import CalibrationOptions
-    from zeroshot.fitting import add_calibration
 
     options = CalibrationOptions(mode, keep, target_precision, conformal, per_label)
-    with closing(open_labelling(name, gallery=gallery, model=model)) as labelling:
-        stored = add_calibration(
-            labelling.fitted,
-            labelling.label_set,
-            labelling.classifier,
-            labelling.labelled_images(data, unknown),
-            options=options,
-            replace=replace,
-        )
-        reference = labelling.label_set.reference
-    for warning in stored.calibration.warnings:
-        note(warning)
-    show_calibration(reference, stored, as_json=as_json)
+    label_sets = any_label_sets(gallery=gallery, url=url, model=model)
+    given = NewCalibration(data, unknown, options, replace)
+    show_calibration(label_sets.calibrate(name, given), as_json=as_json)

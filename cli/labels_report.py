@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cli.output import print_json, print_lines
+from cli.output import note, print_json, print_lines
 
 if TYPE_CHECKING:
+    from cli.any_label_sets import FittedLabels
+    from sightline.call import JSONAnswer
     from sightline.label_answers import LabelSet
-    from zeroshot.fitted_store import StoredCalibration, StoredHead
 
 
 def show_label_set(label_set: LabelSet, *, as_json: bool) -> None:
@@ -28,66 +29,75 @@ def show_label_set(label_set: LabelSet, *, as_json: bool) -> None:
     print_lines(lines)
 
 
-def show_head(reference: str, stored: StoredHead, *, as_json: bool) -> None:
-    """Print what is known of a head."""
-    from zeroshot.fitted_objects import head_object
-
-    fit = stored.fit
+def show_head(fitted: FittedLabels, *, as_json: bool) -> None:
+    """Print what is known of a head, as the API gives it."""
     if as_json:
-        print_json({"label_set": reference, "head": {"number": stored.number, **head_object(fit)}})
+        print_json({"label_set": fitted.label_set, "head": fitted.head})
         return
-    low, high = fit.gain_interval
-    gain = fit.accuracy - fit.accuracy_text
-    chosen = " ".join(f"{name} {value:g}" for name, value in fit.parameters.items())
-    paired = f"{fit.better} better, {fit.worse} worse"
+    head: JSONAnswer = fitted.head
+    low, high = head["gain_interval"]
+    chosen = " ".join(f"{name} {value:g}" for name, value in head["parameters"].items())
+    paired = f"{head['better']} better, {head['worse']} worse"
+    shots = f"{head['shots'][0]} to {head['shots'][1]} a label"
     lines = [
-        f"{reference} head {stored.number}: {fit.head.kind} {chosen}".rstrip(),
-        f"examples   {fit.examples}, {fit.shots[0]} to {fit.shots[1]} a label",
-        f"validation {fit.validation}, {fit.validation_images} images",
-        f"accuracy   {fit.accuracy:.4f}, texts alone {fit.accuracy_text:.4f}",
-        f"gain       {gain:+.4f} (95 % {low:+.4f} to {high:+.4f}), {paired}",
+        f"{fitted.label_set} head {head['number']}: {head['kind']} {chosen}".rstrip(),
+        f"examples   {head['examples']}, {shots}",
+        f"validation {head['validation']}, {head['validation_images']} images",
+        f"accuracy   {head['accuracy']:.4f}, texts alone {head['accuracy_text']:.4f}",
+        f"gain       {head['gain']:+.4f} (95 % {low:+.4f} to {high:+.4f}), {paired}",
     ]
-    lines += [f"  {kind:<12} {accuracy:.4f}" for kind, accuracy in fit.accuracies.items()]
-    lines += [f"  {kind:<12} not tried: {why}" for kind, why in fit.skipped.items()]
+    lines += [f"  {kind:<12} {accuracy:.4f}" for kind, accuracy in head["accuracies"].items()]
+    lines += [f"  {kind:<12} not tried: {why}" for kind, why in head["skipped"].items()]
     print_lines(lines)
 
 
-def show_calibration(reference: str, stored: StoredCalibration, *, as_json: bool) -> None:
-    """Print what is known of a calibration."""
-    from zeroshot.fitted_objects import calibration_object
-
-    found = stored.calibration
+def show_calibration(fitted: FittedLabels, *, as_json: bool) -> None:
+    """Print what is known of a calibration, as the API gives it; its warnings go to stderr."""
+    found: JSONAnswer = fitted.calibration
+    for warning in found["warnings"]:
+        note(warning)
     if as_json:
-        fields = {"number": stored.number, **calibration_object(found)}
-        print_json({"label_set": reference, "head": stored.head, "calibration": fields})
-        return
-    lines = [
-        f"{reference} calibration {stored.number}: {found.known} images, {found.unknown} unknown"
-    ]
-    if found.temperature is not None:
-        fit = found.temperature
-        held_out = "" if found.ece_held_out is None else f", held out {found.ece_held_out:.4f}"
-        lines += [
-            f"temperature {fit.temperature:.4f}",
-            f"accuracy    {fit.accuracy:.4f}",
-            f"ECE         {fit.ece_before:.4f} -> {fit.ece_after:.4f}{held_out}",
-            f"NLL         {fit.nll_before:.4f} -> {fit.nll_after:.4f}",
-        ]
-    if found.platt is not None:
-        lines.append(
-            f"lines       {int(found.platt.fitted.sum())} of {len(found.platt.fitted)} labels"
+        print_json(
+            {
+                "label_set": fitted.label_set,
+                "head": fitted.head,
+                "calibration": fitted.calibration,
+            }
         )
-    for place, rule in enumerate(found.rules):
+        return
+    images, unknown = found["images"], found["unknown_images"]
+    lines = [
+        f"{fitted.label_set} calibration {found['number']}: {images} images, {unknown} unknown",
+        *_temperature_lines(found),
+    ]
+    own = found["lines"]
+    if own is not None:
+        lines.append(f"lines       {own['fitted']} of {own['labels']} labels")
+    for place, rule in enumerate(found["rules"]):
         used = "in force" if place == 0 else "        "
         lines.append(
-            f"{used}    {rule.name} {rule.threshold:.4f}, AUROC {rule.auroc:.4f}, "
-            f"unknown images still labelled {rule.false_positive_rate:.4f}"
+            f"{used}    {rule['name']} {rule['threshold']:.4f}, AUROC {rule['auroc']:.4f}, "
+            f"unknown images still labelled {rule['false_positive_rate']:.4f}"
         )
-    reached = [value for value in found.label_scores.values() if value is not None]
-    if found.label_scores:
-        lines.append(f"least score {len(reached)} of {len(found.label_scores)} labels")
-    if found.conformal is not None:
-        lines.append(
-            f"sets        {found.conformal.method}, {len(found.conformal.scores_N)} images"
-        )
+    scores = found["label_scores"]
+    if scores:
+        reached = sum(value is not None for value in scores.values())
+        lines.append(f"least score {reached} of {len(scores)} labels")
+    if found["conformal_images"]:
+        method = found["options"]["conformal"]
+        lines.append(f"sets        {method}, {found['conformal_images']} images")
     print_lines(lines)
+
+
+def _temperature_lines(found: JSONAnswer) -> list[str]:
+    fit = found["temperature"]
+    if fit is None:
+        return []
+    held_out = found["ece_held_out"]
+    also = "" if held_out is None else f", held out {held_out:.4f}"
+    return [
+        f"temperature {fit['temperature']:.4f}",
+        f"accuracy    {fit['accuracy']:.4f}",
+        f"ECE         {fit['ece_before']:.4f} -> {fit['ece_after']:.4f}{also}",
+        f"NLL         {fit['nll_before']:.4f} -> {fit['nll_after']:.4f}",
+    ]

@@ -134,6 +134,8 @@ class Fitted:
     """Encoder id."""
     fit: JSONObject
     """The head, or the calibration, as the API gives it."""
+    head: int
+    """Number of the head, or of the one that was calibrated; 0 for the texts alone."""
     errors: tuple[SightlineError | None, ...]
     """For each image: why it could not be learnt from."""
 
@@ -144,6 +146,7 @@ def read_fitted(answer: JSONAnswer, *, what: str) -> Fitted:
         label_set=str(answer["label_set"]),
         model=str(answer["model"]),
         fit=dict(answer[what]),
+        head=int(answer["head"]["number"] if what == "head" else answer["head"]),
         errors=tuple(
             error_from(entry["error"]) if entry["status"] == "error" else None
             for entry in answer["results"]

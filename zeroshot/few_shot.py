@@ -91,7 +91,8 @@ def fit_head(
         examples: images to learn from; labels may have unequal numbers of them, or none.
         validation: images to choose by; without them the examples are held out in turn.
         kind: ``best`` takes the most accurate kind, or the texts where none is clearly better; a
-            named kind is taken whatever it does.
+            named kind is taken whatever it does. ``text`` tries no other, so that examples can be
+            stored without the time that choosing takes.
         seed: of the split into folds.
 
     Raises:
@@ -103,7 +104,8 @@ def fit_head(
     skipped = _skipped(examples, classes=len(classifier.labels), held_out=validation is None)
     if kind in skipped:
         raise UsageError(f"the head {kind} cannot be fitted: {skipped[kind]}", param="head")
-    tried = [item for item in candidates_of(HEAD_KINDS) if item.kind not in skipped]
+    kinds: tuple[HeadKind, ...] = ("text",) if kind == "text" else HEAD_KINDS
+    tried = [item for item in candidates_of(kinds) if item.kind not in skipped]
     outcomes = [_outcome(classifier, candidate, splits) for candidate in tried]
     best_of_kind = _best_of_kind(tried, outcomes)
     chosen = _chosen(best_of_kind, kind)

@@ -105,6 +105,7 @@ def calibration_object(calibration: Calibration) -> JSONObject:
         "unknown_images": calibration.unknown,
         "temperature": None if fit is None else asdict(fit),
         "ece_held_out": calibration.ece_held_out,
+        "lines": _lines_object(calibration.platt),
         "rules": rules,
         "label_scores": dict(calibration.label_scores),
         "conformal_images": 0
@@ -161,6 +162,13 @@ def read_calibration(stored: JSONObject, arrays: Arrays) -> Calibration:
         raise ArtifactError(
             f"the calibration cannot be read: {error!r}; calibrate again"
         ) from error
+
+
+def _lines_object(platt: Platt | None) -> JSONObject | None:
+    """Return how many labels have a line of their own; ``None`` in mode ``single``."""
+    if platt is None:
+        return None
+    return {"labels": len(platt.fitted), "fitted": int(platt.fitted.sum())}
 
 
 def _read_head(

@@ -83,6 +83,7 @@ _CALIBRATION: JSONObject = {
         "at_bound": False,
     },
     "ece_held_out": 0.04,
+    "lines": None,
     "rules": [{"name": "min_cosine", "threshold": 0.21, "auroc": 0.93, "false_positive_rate": 0.3}],
     "label_scores": {},
     "conformal_images": 100,

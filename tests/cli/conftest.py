@@ -9,6 +9,7 @@ import pytest
 
 import cli.folder_gallery
 import cli.local_labels
+import cli.opening
 from cli.main import main
 from tests.cli.runs import Run
 from tests.fakes import COLOURS, FakeEncoder, picture_bytes
@@ -20,6 +21,7 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
     """Return what runs a command line and gives its exit code, stdout and stderr."""
     monkeypatch.setattr(cli.folder_gallery, "open_encoder", lambda *_: FakeEncoder())
     monkeypatch.setattr(cli.local_labels, "open_encoder", lambda *_: FakeEncoder())
+    monkeypatch.setattr(cli.opening, "open_encoder", lambda *_: FakeEncoder())
     monkeypatch.delenv("SIGHTLINE_URL", raising=False)
 
     def run_it(*arguments: object) -> tuple[int, str, str]:
