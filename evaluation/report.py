@@ -1,8 +1,8 @@
 """Reports: an evaluation as strict JSON, and as a folder of files that anyone can check.
 
 A report folder is an artifact. ``metrics.json`` says everything, ``per_query.csv`` has one row per
-query or image, ``report.md`` is for people; what else there is depends on the kind. The same
-data, model, settings and release give the same bytes.
+query or image, ``report.md`` and ``report.html`` are for people; what else there is depends on the
+kind. The same data, model, settings and release give the same bytes.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import csv
 import dataclasses
 import io
 import json
+import logging
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,12 +23,16 @@ from core.artifacts import new_artifact, write_atomic, write_json
 from core.errors import ArtifactError
 from core.types import JSONObject, JSONValue
 from evaluation.estimates import Measurements, Metric, Statistics
+from evaluation.html_report import report_page
 from evaluation.markdown import markdown_report
+from evaluation.plots import MATPLOTLIB_IS_MISSING, matplotlib_is_installed
 from evaluation.provenance import Provenance
 
 KIND = "report"
 SCHEMA_VERSION = 2
 """Raised when a field of ``metrics.json`` changes its meaning."""
+
+logger = logging.getLogger(__name__)
 
 Cell = str | int | float | None
 Table = Sequence[Sequence[Cell]]
@@ -95,6 +100,8 @@ def metrics_json(metrics: Mapping[str, Metric]) -> JSONObject:
 def write_report(report: Report, folder: Path) -> None:
     """Write the report as a new folder, all of it or nothing.
 
+    Without matplotlib ``report.html`` is left out, and a warning says so.
+
     Raises:
         ArtifactError: the folder exists already.
     """
@@ -109,6 +116,10 @@ def write_report(report: Report, folder: Path) -> None:
         for name, data in _files(report).items():
             write_atomic(temporary / name, data)
         write_atomic(temporary / "report.md", markdown_report(content).encode())
+        if matplotlib_is_installed():
+            write_atomic(temporary / "report.html", report_page(temporary).encode())
+        else:
+            logger.warning("report.html is not written: %s", MATPLOTLIB_IS_MISSING)
 
 
 def refuse_existing(folder: Path) -> None:

@@ -194,7 +194,8 @@ def _trec(task: RetrievalTask, ranking: Ranking) -> dict[str, list[str]]:
 
 def _predictions(task: RetrievalTask, ranking: Ranking) -> list[JSONObject]:
     """Return what each query found first, with pictures, for people who look for the reason."""
-    images = {pair.id: str(pair.image) for pair in task.queries.pairs}
+    items = _items(task)
+    nothing: JSONObject = {"image": None, "text": None}
     rows: list[JSONObject] = []
     for row, place in enumerate(task.judged):
         relevant = {task.gallery_ids[column] for column in task.relevant_N[place]}
@@ -203,7 +204,7 @@ def _predictions(task: RetrievalTask, ranking: Ranking) -> list[JSONObject]:
                 "id": name,
                 "score": score,
                 "relevant": name in relevant,
-                "image": images.get(name.rpartition("#")[0] or name) or images.get(name),
+                **items.get(name, nothing),
             }
             for name, score in zip(
                 ranking.top_ids[row][:_SHOWN_HITS],
@@ -217,7 +218,21 @@ def _predictions(task: RetrievalTask, ranking: Ranking) -> list[JSONObject]:
                 "text": task.queries.texts[place],
                 "image": str(task.queries.pairs[place].image),
                 "relevant": list[JSONValue](sorted(relevant)[:_SHOWN_HITS]),
+                "expected": [
+                    {"id": name, **items.get(name, nothing)}
+                    for name in sorted(relevant)[:_SHOWN_HITS]
+                ],
                 "found": found,
             }
         )
     return rows
+
+
+def _items(task: RetrievalTask) -> dict[str, JSONObject]:
+    """Return picture and caption of each item by its id; an image has no caption of its own."""
+    items: dict[str, JSONObject] = {}
+    for pair in {pair.id: pair for pair in task.queries.pairs}.values():
+        items[pair.id] = {"image": str(pair.image), "text": None}
+        for number, caption in enumerate(pair.captions):
+            items[f"{pair.id}#{number}"] = {"image": str(pair.image), "text": caption}
+    return items

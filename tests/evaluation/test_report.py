@@ -123,7 +123,10 @@ def test_a_report_is_a_verified_folder_with_all_its_files(tmp_path: Path) -> Non
         manifest = read_manifest(tmp_path / name, kind=KIND, format_version=SCHEMA_VERSION)
         verify_files(tmp_path / name, manifest)
         assert manifest.extra == {"encoder_id": "fa4e000000000001"}
-    common = {"manifest.json", "metrics.json", "per_query.csv", "predictions.jsonl", "report.md"}
+    common = {
+        *("manifest.json", "metrics.json", "per_query.csv"),
+        *("predictions.jsonl", "report.md", "report.html"),
+    }
     assert {path.name for path in (tmp_path / "r").iterdir()} == {
         *common,
         "run.trec",
@@ -159,7 +162,7 @@ def test_the_same_evaluation_writes_the_same_bytes(tmp_path: Path) -> None:
         write_report(evaluate_classify(data(tmp_path / "data"), QUICK), tmp_path / name / "c")
 
     files = [path for path in (tmp_path / "first").rglob("*") if path.is_file()]
-    assert len(files) == 14
+    assert len(files) == 16
     for path in files:
         other = tmp_path / "second" / path.relative_to(tmp_path / "first")
         assert path.read_bytes() == other.read_bytes(), path.name

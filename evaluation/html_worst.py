@@ -1,0 +1,134 @@
+"""The worst queries on a page: what was asked, what came, what should have come."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import PurePath
+from typing import Any
+
+from evaluation.html_markup import Markup, element, folded, joined, paragraph, section
+from evaluation.thumbnails import Thumbnail
+
+MOST = 20
+_UNFOLDED = 5
+_FIRST_RANK = "first_rank"
+Row = Mapping[str, str]
+"""A row of ``per_query.csv``."""
+
+
+def worst_section(
+    kind: str,
+    queries: Sequence[Row],
+    predictions: Sequence[Mapping[str, Any]],
+    thumbnail: Thumbnail,
+) -> Markup:
+    """Return the queries to look at first; nothing for a report without any.
+
+    Of a retrieval the ones whose first relevant item comes last, of labels the errors that the
+    model is most sure of.
+    """
+    by_id = {str(row["id"]): row for row in predictions}
+    if queries and _FIRST_RANK in queries[0]:
+        chosen = worst_ranked(queries)[:MOST]
+        shown = [_ranked(row, by_id.get(row["id"]), thumbnail) for row in chosen]
+        return _folded_list("Worst queries", "queries", shown)
+    if kind in {"classify", "probe"} and queries and "predicted" in queries[0]:
+        chosen = surest_errors(queries)[:MOST]
+        shown = [_labelled(row, by_id.get(row["id"]), thumbnail) for row in chosen]
+        return _folded_list("Errors that the model is surest of", "images", shown)
+    return Markup("")
+
+
+def worst_ranked(queries: Sequence[Row]) -> list[Row]:
+    """Return the queries that are not answered at once, missed ones first, then by rank and id."""
+    missed_or_late = [row for row in queries if row[_FIRST_RANK] != "1"]
+    return sorted(missed_or_late, key=lambda row: (-_rank(row[_FIRST_RANK]), row["id"]))
+
+
+def surest_errors(queries: Sequence[Row]) -> list[Row]:
+    """Return the images with a wrong label, the most confident first."""
+    wrong = [row for row in queries if row["predicted"] != row["label"]]
+    return sorted(wrong, key=lambda row: (-float(row["confidence"]), row["id"]))
+
+
+def _folded_list(title: str, what: str, shown: Sequence[Markup]) -> Markup:
+    if not shown:
+        return Markup("")
+    rest = shown[_UNFOLDED:]
+    return section(
+        "worst",
+        title,
+        *shown[:_UNFOLDED],
+        folded(f"{len(rest)} more {what}", *rest) if rest else Markup(""),
+    )
+
+
+def _ranked(row: Row, prediction: Mapping[str, Any] | None, thumbnail: Thumbnail) -> Markup:
+    """Return one query: asked, found, expected."""
+    rank = row[_FIRST_RANK]
+    first = f"first relevant item at rank {rank}" if rank else "nothing relevant was found"
+    asked = row.get("text") or row["id"]
+    parts = [element("h3", asked), paragraph(first, f", query {row['id']}")]
+    if prediction is not None:
+        if not row.get("text"):
+            picture = _picture(prediction["image"], row["id"], "", thumbnail)
+            parts.append(_pictures("Asked", [picture]))
+        found = [
+            _picture(
+                item.get("image"),
+                item.get("text") or item["id"],
+                f"{item['score']:.3f}{', relevant' if item['relevant'] else ''}",
+                thumbnail,
+                relevant=item["relevant"],
+            )
+            for item in prediction["found"]
+        ]
+        expected = [
+            _picture(
+                item.get("image"), item.get("text") or item["id"], "", thumbnail, relevant=True
+            )
+            for item in prediction.get("expected", [])
+        ]
+        parts += [_pictures("Came", found), _pictures("Should have come", expected)]
+    return element("article", *parts, attributes={"class": "query"})
+
+
+def _labelled(row: Row, prediction: Mapping[str, Any] | None, thumbnail: Thumbnail) -> Markup:
+    """Return one image with the labels that it was given."""
+    said = f"{row['predicted']}, truly {row['label']}"
+    parts = [
+        element("h3", said),
+        paragraph(f"confidence {float(row['confidence']):.3f}, true label at rank {row['rank']}"),
+        _pictures("Image", [_picture(row["image"], row["id"], "", thumbnail)]),
+    ]
+    if prediction is not None:
+        labels = ", ".join(f"{one['label']} {one['score']:.3f}" for one in prediction["labels"])
+        parts.append(paragraph(f"Said: {labels}"))
+    return element("article", *parts, attributes={"class": "query"})
+
+
+def _pictures(title: str, pictures: Sequence[Markup]) -> Markup:
+    if not pictures:
+        return Markup("")
+    listed = element("ul", *pictures, attributes={"class": "pictures"})
+    return joined([element("p", f"{title}:"), listed])
+
+
+def _picture(
+    path: str | None, words: str, score: str, thumbnail: Thumbnail, *, relevant: bool = False
+) -> Markup:
+    """Return a thumbnail with its words; the file's name where there is no picture to show."""
+    source = None if path is None else thumbnail(path)
+    if source is None:
+        name = "no picture" if path is None else PurePath(path).name
+        shown = element("span", name, attributes={"class": "missing"})
+    else:
+        shown = Markup(element("img", attributes={"src": source, "alt": ""}).removesuffix("</img>"))
+    under = [element("span", words), Markup("<br>"), element("span", score)] if score else [words]
+    attributes = {"class": "relevant"} if relevant else None
+    return element("li", shown, *under, attributes=attributes)
+
+
+def _rank(text: str) -> float:
+    return float(text) if text else math.inf
