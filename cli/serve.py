@@ -26,6 +26,7 @@ logger = logging.getLogger("sightline")
 @click.option("--port", type=int, help="TCP port, 0 for a free one.  [default: 8000]")
 @click.option("--config", type=click.Path(path_type=Path), help="TOML file with settings.")
 @click.option("--read-only", is_flag=True, default=None, help="Refuse every change.")
+@click.option("--processes", type=int, help="Processes behind one port, with --read-only.")
 @click.option("--print-config", is_flag=True, help="Print the settings as TOML and stop.")
 def command(
     *,
@@ -35,6 +36,7 @@ def command(
     port: int | None,
     config: Path | None,
     read_only: bool | None,
+    processes: int | None,
     print_config: bool,
 ) -> None:
     """Serve a gallery: the API, its documentation at /docs and the page at /.
@@ -47,6 +49,7 @@ def command(
       sightline serve
       sightline serve --gallery ~/photos.gallery --port 9000
       SIGHTLINE_READ_ONLY=1 sightline serve --host 0.0.0.0
+      sightline serve --read-only --processes 2
       sightline serve --print-config > sightline.toml
       sightline serve --config sightline.toml
     """
@@ -58,6 +61,7 @@ def command(
         "host": host,
         "port": port,
         "read_only": read_only,
+        "processes": processes,
     }
     settings = load_settings(config=config, options=options)
     if print_config:
@@ -70,15 +74,25 @@ def command(
     run_server(settings, on_ready=_announce)
 
 
-def run_server(settings: Settings, *, on_ready: Callable[[str], None] | None = None) -> None:
-    """Serve until SIGTERM or Ctrl-C; ``on_ready`` is called with the address once it answers.
+def run_server(
+    settings: Settings, *, on_ready: Callable[[str, list[str]], None] | None = None
+) -> None:
+    """Serve until SIGTERM or Ctrl-C, by one process or several.
+
+    ``on_ready`` is called with the address once it answers, and with those that each process has
+    for itself where there are several.
 
     Raises:
         SightlineError: the port is taken, or the model or the gallery cannot be opened.
     """
-    from service import server
+    from service import process_group, server
 
-    server.run_server(settings, on_ready=on_ready)
+    if settings.processes > 1:
+        process_group.serve_in_processes(settings, on_ready=on_ready)
+        return
+    server.run_server(
+        settings, on_ready=None if on_ready is None else lambda address: on_ready(address, [])
+    )
 
 
 def _serve_in_json(settings: Settings) -> None:
@@ -90,12 +104,17 @@ def _serve_in_json(settings: Settings) -> None:
     logger.info("opening", extra={"gallery": str(settings.gallery)})
     try:
         run_server(
-            settings, on_ready=lambda address: logger.info("serving", extra={"address": address})
+            settings,
+            on_ready=lambda address, own: logger.info(
+                "serving", extra={"address": address, "processes": own}
+            ),
         )
     except SightlineError as error:
         logger.critical("cannot serve", extra={"code": error.code, "reason": str(error)})
         sys.exit(2 if isinstance(error, UsageError) else 1)
 
 
-def _announce(address: str) -> None:
+def _announce(address: str, own: list[str]) -> None:
+    if own:
+        note(f"{len(own)} processes, each also alone: {', '.join(own)}")
     note(f"Serving on {address} (documentation: {address}/docs). Stop with Ctrl-C.")

@@ -70,6 +70,7 @@ def create_app(
     encoder: Encoder | None = None,
     engine: Engine | None = None,
     metrics: Metrics | None = None,
+    sessions: Sessions | None = None,
 ) -> FastAPI:
     """Return the app. Start-up opens the engine, shutdown closes it.
 
@@ -78,9 +79,10 @@ def create_app(
         encoder: a loaded encoder to use instead of loading ``settings.model``.
         engine: an open engine to use instead of opening one; the app closes it.
         metrics: the metrics that ``engine`` reports to.
+        sessions: the cookies of the page, where other processes have to know them.
     """
     metrics = metrics or Metrics()
-    access = Access(keys=KeyRing(keys_path(settings.gallery)), sessions=Sessions())
+    access = Access(keys=KeyRing(keys_path(settings.gallery)), sessions=sessions or Sessions())
     backlog = Backlog(backlog_limits(settings))
     tracer = open_tracer(settings)
     live = metrics.live

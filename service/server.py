@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
 import os
 import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from types import FrameType
 
 import uvicorn
 
-from core.errors import ConfigError, StorageError
+from core.errors import ConfigError
 from core.log import configure_logging
 from encoders.encoder import Encoder
 from service.app import create_app
 from service.engine import Engine, open_engine
 from service.keys import keys_path, read_keys
+from service.listening import bound_socket, url_of
 from service.metrics import Metrics
 from service.origins import is_loopback
 from service.protocol import ConnectionLimits, limited_protocol
+from service.sessions import Sessions
 from service.settings import Settings
 from service.tracing import check_tracing
 
@@ -33,6 +35,16 @@ _BACKLOG = 1024
 _STOPPING_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _CLOSING_S = 10.0
 """Seconds to close engine and gallery after the drain; then the process ends all the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessPart:
+    """What makes this process one of several behind one port."""
+
+    own_port: int
+    """The port that it alone listens on as well; 0 takes a free one."""
+    session_secret: bytes
+    """Signs the cookies of the page, the same in all of them."""
 
 
 class Server(uvicorn.Server):
@@ -85,6 +97,7 @@ def run_server(
     *,
     on_ready: Callable[[str], None] | None = None,
     encoder: Encoder | None = None,
+    part: ProcessPart | None = None,
 ) -> None:
     """Serve until SIGTERM or Ctrl-C, then finish the requests in flight and return.
 
@@ -94,39 +107,41 @@ def run_server(
         settings: everything an operator can set.
         on_ready: called with the address, for example ``http://127.0.0.1:8000``, once it answers.
         encoder: a loaded encoder to use instead of loading ``settings.model``.
+        part: where this is one of several processes; ``on_ready`` gets its own address then.
 
     Raises:
+        ConfigError: settings that ask for several processes, which ``serve_in_processes`` starts.
         SightlineError: the port is taken, or the model or the gallery cannot be opened.
     """
     configure_logging(log_format=settings.log_format, level=settings.log_level)
     refuse_exposure(settings)
     check_tracing(settings)
-    with _bound_socket(settings) as listener:
+    if settings.processes > 1:
+        raise ConfigError(f"processes = {settings.processes}: use 'sightline serve' to start them")
+    with ExitStack() as opened:
+        listeners = [bound_socket(settings.host, settings.port, shared=part is not None)]
+        if part is not None:
+            listeners.append(bound_socket(settings.host, part.own_port))
+        for listener in listeners:
+            opened.enter_context(listener)
         metrics = Metrics()
         engine = open_engine(settings, metrics=metrics, encoder=encoder)
         try:
-            address = url_of(settings.host, listener.getsockname()[1])
+            address = url_of(settings.host, listeners[-1].getsockname()[1])
             server = Server(
-                _uvicorn_config(settings, engine, metrics),
+                _uvicorn_config(settings, engine, metrics, part),
                 engine=engine,
                 on_started=lambda: on_ready(address) if on_ready else None,
             )
             try:
                 with _signals_end_the_server_only():
-                    server.run(sockets=[listener])
+                    server.run(sockets=listeners)
                 engine.close()
                 logger.info("stopped")
             finally:
                 server.stopped()
         finally:
             engine.close()
-
-
-def url_of(host: str, port: int) -> str:
-    """Return the address to type into a browser."""
-    shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, host)  # noqa: S104 - any interface
-    bracketed = f"[{shown}]" if ":" in shown and not shown.startswith("[") else shown
-    return f"http://{bracketed}:{port}"
 
 
 def connection_limits(settings: Settings) -> ConnectionLimits:
@@ -162,9 +177,12 @@ def refuse_exposure(settings: Settings) -> None:
         )
 
 
-def _uvicorn_config(settings: Settings, engine: Engine, metrics: Metrics) -> uvicorn.Config:
+def _uvicorn_config(
+    settings: Settings, engine: Engine, metrics: Metrics, part: ProcessPart | None = None
+) -> uvicorn.Config:
+    sessions = None if part is None else Sessions(part.session_secret)
     return uvicorn.Config(
-        create_app(settings, engine=engine, metrics=metrics),
+        create_app(settings, engine=engine, metrics=metrics, sessions=sessions),
         log_config=None,
         log_level="warning",
         access_log=False,
@@ -175,31 +193,6 @@ def _uvicorn_config(settings: Settings, engine: Engine, metrics: Metrics) -> uvi
         ws="none",
         timeout_graceful_shutdown=max(1, round(settings.drain_timeout_s)),
     )
-
-
-def _bound_socket(settings: Settings) -> socket.socket:
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        # A restart need not wait for the old connections to be forgotten by the system.
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((settings.host, settings.port))
-    except OSError as error:
-        listener.close()
-        raise _bind_error(settings, error) from error
-    return listener
-
-
-def _bind_error(settings: Settings, error: OSError) -> Exception:
-    where = f"{settings.host}:{settings.port}"
-    if error.errno == errno.EADDRINUSE:
-        return StorageError(
-            f"port {settings.port} on {settings.host} is in use; stop the other program or choose "
-            f"another port: --port {settings.port + 1}"
-        )
-    if isinstance(error, socket.gaierror):
-        return ConfigError(f"host = {settings.host!r} is no address of this machine: {error}")
-    return StorageError(f"cannot listen on {where}: {error.strerror or error}")
 
 
 @contextmanager

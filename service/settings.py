@@ -73,6 +73,9 @@ class Settings:
     read_only: bool = False
     """Refuse every request that changes something (403), and serve a gallery that another process
     may be writing."""
+    processes: int = 1
+    """Processes that serve behind one port, each with its own model; more than one only with
+    ``read_only``. Each listens on a port of its own as well: ``port`` plus 1, 2, and so on."""
     image_formats: tuple[ImageFormat, ...] = ("JPEG", "PNG", "WEBP", "GIF", "BMP")
     """Accepted image formats; AVIF and TIFF can be added, their decoders are larger targets."""
     max_image_bytes: int = 20 * 2**20
@@ -198,8 +201,14 @@ class Settings:
                 0 < value < float("inf") or (value == 0 and least == 0)
             ):
                 raise ConfigError(f"{field.name} = {value}: expected a number above 0")
-        if self.port > _LARGEST_PORT:
-            raise ConfigError(f"port = {self.port}: expected at most {_LARGEST_PORT}")
+        largest_port = _LARGEST_PORT - (self.processes if self.processes > 1 else 0)
+        if self.port > largest_port:
+            raise ConfigError(f"port = {self.port}: expected at most {largest_port}")
+        if self.processes > 1 and not self.read_only:
+            raise ConfigError(
+                f"processes = {self.processes}: one process alone may write a gallery; set "
+                "read_only, and run the one that writes beside them on another port"
+            )
         if self.max_k > MOST_K:
             raise ConfigError(f"max_k = {self.max_k}: expected at most {MOST_K}")
         if not self.image_formats:
