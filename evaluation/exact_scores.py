@@ -14,7 +14,8 @@ import numpy as np
 from core.errors import UsageError
 from core.types import FloatArray, IdArray
 
-_PAIRS_PER_BLOCK = 4096
+_BLOCK_NUMBERS = 1 << 18
+"""Numbers of each side that are turned to float64 at once: 2 MiB, which stay in the cache."""
 _FLOAT32_UNIT = 2.0**-24
 """Largest relative error of rounding one number to float32."""
 _MATRIX = 2
@@ -25,8 +26,9 @@ def exact_scores(
 ) -> FloatArray:
     """Return the score of each pair (row of the queries, column of the gallery), (P,)."""
     scores_P = np.empty(len(rows_P), np.float32)
-    for start in range(0, len(rows_P), _PAIRS_PER_BLOCK):
-        part = slice(start, start + _PAIRS_PER_BLOCK)
+    block = max(1, _BLOCK_NUMBERS // max(1, queries_ND.shape[1]))
+    for start in range(0, len(rows_P), block):
+        part = slice(start, start + block)
         queries_PD = queries_ND[rows_P[part]].astype(np.float64)
         items_PD = gallery_MD[columns_P[part]].astype(np.float64)
         scores_P[part] = np.einsum("pd,pd->p", queries_PD, items_PD)

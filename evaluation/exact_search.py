@@ -100,7 +100,7 @@ def exact_ranks(
         for tile in _tiles(queries_ND, gallery_MD, tile_scores):
             _exclude(tile, excluded)
             counts.add(tile.scores_nm, tile.row, tile.column, error=error)
-            items.add(tile.scores_nm, tile.row, tile.column, error=error)
+            items.add(tile.scores_nm, tile.row, tile.column, error=error, last=tile.last_of_rows)
             if tile.last_of_rows:
                 shown.advance(len(tile.scores_nm))
     return ExactRanking(

@@ -44,7 +44,7 @@ def _id_order(ids: Sequence[str]) -> tuple[IdArray, IdArray]:
     """Return the columns in order of their ids, and the place of each column in that order."""
     if len(set(ids)) != len(ids):
         raise UsageError("ids are repeated; each item of a ranking needs its own")
-    by_id_M = np.array(sorted(range(len(ids)), key=lambda column: ids[column]), np.int64)
+    by_id_M = np.array(sorted(range(len(ids)), key=ids.__getitem__), np.int64)
     places_M = np.empty(len(ids), np.int64)
     places_M[by_id_M] = np.arange(len(ids))
     return by_id_M, places_M

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from core.types import FloatArray, IdArray
 from evaluation.exact_scores import exact_scores
@@ -67,11 +68,18 @@ class RelevantCounts:
         """Count for one relevant item of each of these rows."""
         part_pm = scores_nm if len(rows_p) == len(scores_nm) else scores_nm[rows_p]
         low_p, high_p = self._bounds(pairs_p, error)
-        above_pm = part_pm > high_p[:, None]
-        self._better_T[pairs_p] += above_pm.sum(axis=1, dtype=np.int32)
-        close_pm = np.logical_xor(part_pm >= low_p[:, None], above_pm, out=above_pm)
-        at, columns_P = np.divmod(np.flatnonzero(close_pm), scores_nm.shape[1])
-        self._call(pairs_p[at], columns_P + column)
+        above_p = _count_true(part_pm > high_p[:, None])
+        self._better_T[pairs_p] += above_p
+        # The relevant item is close to itself, in the one tile that it is in.
+        own_p = self._columns_T[pairs_p] - column
+        itself_p = (own_p >= 0) & (own_p < scores_nm.shape[1])
+        close_p = _count_true(part_pm >= low_p[:, None]) - above_p
+        close = np.flatnonzero(close_p > itself_p)
+        if len(close):
+            close_cm = part_pm[close]
+            close_cm = (close_cm >= low_p[close, None]) & (close_cm <= high_p[close, None])
+            at, columns_P = np.nonzero(close_cm)
+            self._call(pairs_p[close[at]], columns_P + column)
 
     def _sort(self, scores_m: FloatArray, pairs_R: IdArray, column: int, error: float) -> None:
         """Count for the many relevant items of one row."""
@@ -105,4 +113,11 @@ class RelevantCounts:
         own_P = self._scores_T[pairs_P]
         earlier_P = self._places_M[columns_P] < self._places_M[self._columns_T[pairs_P]]
         better_P = (theirs_P > own_P) | ((theirs_P == own_P) & earlier_P)
-        self._better_T += np.bincount(pairs_P[better_P], minlength=len(self._better_T))
+        np.add.at(self._better_T, pairs_P[better_P], 1)
+
+
+def _count_true(true_pm: NDArray[np.bool_]) -> IdArray:
+    """Return how many of each row are true: bits are counted quicker than bytes are added."""
+    bits_pb = np.packbits(true_pm, axis=1)
+    count_p: IdArray = np.bitwise_count(bits_pb).sum(axis=1, dtype=np.int64)
+    return count_p
