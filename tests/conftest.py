@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 
-from hypothesis import settings
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis.internal.conjecture import providers
 
 # Two workers share two cores: libraries that start one thread per core would fight.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -17,5 +20,22 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 # Machines are shared and noisy, so no example has a time limit; the seed is fixed so that a
 # failure found on one machine is found on the next.
-settings.register_profile("sightline", deadline=None, derandomize=True)
+settings.register_profile(
+    "sightline",
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 settings.load_profile("sightline")
+
+# Hypothesis also draws constants of the modules that are loaded, which depends on the tests that
+# ran before: each order of tests would see examples of its own.
+providers._get_local_constants = lambda: providers._local_constants
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Begin each test, and the fixtures made for it, with the same random numbers of torch."""
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(0)

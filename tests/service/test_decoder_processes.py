@@ -179,7 +179,7 @@ def open_files() -> set[str]:
     for descriptor in Path("/proc/self/fd").iterdir():
         # The listing itself is open while it is read.
         with contextlib.suppress(FileNotFoundError):
-            found.add(os.readlink(descriptor))
+            found.add(str(descriptor.readlink()))
     return found - {f"/proc/{os.getpid()}/fd"}
 
 
