@@ -77,8 +77,8 @@ class RelevantCounts:
         close = np.flatnonzero(close_p > itself_p)
         if len(close):
             close_cm = part_pm[close]
-            close_cm = (close_cm >= low_p[close, None]) & (close_cm <= high_p[close, None])
-            at, columns_P = np.nonzero(close_cm)
+            between_cm = (close_cm >= low_p[close, None]) & (close_cm <= high_p[close, None])
+            at, columns_P = np.nonzero(between_cm)
             self._call(pairs_p[close[at]], columns_P + column)
 
     def _sort(self, scores_m: FloatArray, pairs_R: IdArray, column: int, error: float) -> None:
