@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import os
 import sqlite3
 import tarfile
 import tempfile
@@ -100,7 +101,7 @@ class _Filling:
     def fill(self, binding: Binding) -> None:
         """Write everything."""
         missing = self._settled_media()
-        for path in sorted((self._folder / _LABEL_SETS).glob("[!.]*/*/*")):
+        for path in _label_set_files(self._folder):
             self._put(path.relative_to(self._folder).as_posix(), path.read_bytes())
         self._tar.add(self._copy, DATABASE_NAME)
         self._files[DATABASE_NAME] = sha256_file(self._copy)
@@ -151,6 +152,18 @@ class _Filling:
         info.size = len(data)
         self._tar.addfile(info, io.BytesIO(data))
         self._files[name] = sha256_bytes(data)
+
+
+def _label_set_files(folder: Path) -> list[Path]:
+    """Return the files of label sets with their heads and calibrations, which never change.
+
+    Hidden ones are not whole yet, or locks.
+    """
+    found: list[Path] = []
+    for parent, folders, names in os.walk(folder / _LABEL_SETS):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found += [Path(parent) / name for name in names if not name.startswith(".")]
+    return sorted(found)
 
 
 def _copy_database(folder: Path, target: Path) -> None:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
-import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from core.errors import ConflictError, StorageError
+from core.errors import ConflictError, SightlineError
+from core.locks import FileLock
 
 
 class ReadWriteLock:
@@ -66,33 +64,18 @@ class WriterLock:
             ConflictError: another process (or another ``Collection`` of this one) holds it.
             StorageError: the lock file cannot be made.
         """
-        path = folder / "writer.lock"
+        self._lock = FileLock(folder / "writer.lock")
         try:
-            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        except OSError as error:
-            raise StorageError(f"{path} cannot be opened for writing: {error}") from error
-        try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            holder = os.read(self._descriptor, 32).decode(errors="replace").strip() or "unknown"
-            os.close(self._descriptor)
-            raise ConflictError(
-                f"{folder} is being written by process {holder}; stop it first, or, if it is a "
-                "server, send the images to it (POST /v1/items)",
-                code="gallery_locked",
-            ) from error
-        except OSError as error:
-            os.close(self._descriptor)
-            raise StorageError(
-                f"{path} cannot be locked: {error}; keep galleries on a disk of this machine"
-            ) from error
-        # The number is only for the messages of others: a full disk must not stop a reader's start.
-        with contextlib.suppress(OSError):
-            os.ftruncate(self._descriptor, 0)
-            os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
+            if not self._lock.take():
+                raise ConflictError(
+                    f"{folder} is being written by process {self._lock.holder()}; stop it first, "
+                    "or, if it is a server, send the images to it (POST /v1/items)",
+                    code="gallery_locked",
+                )
+        except SightlineError:
+            self._lock.release()
+            raise
 
     def release(self) -> None:
-        """Let others write. The file stays: removing it would race with the next holder."""
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
+        """Let others write."""
+        self._lock.release()

@@ -1,5 +1,6 @@
 """What was fitted on images for a label set, stored beside it: heads and calibrations.
 
+    <label sets>/<name>/.fitting.lock
     <label sets>/<name>/heads/<version>-<encoder id>/<number>/
     <label sets>/<name>/calibrations/<version>-<encoder id>-<mode>/<number>/
 
@@ -14,7 +15,8 @@ import re
 import threading
 import zipfile
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -31,6 +33,7 @@ from core.errors import (
     StorageError,
     StorageFullError,
 )
+from core.locks import holding
 from core.types import JSONObject
 from zeroshot.calibration import Calibration, LabelledImages
 from zeroshot.classifier import Mode
@@ -49,6 +52,10 @@ from zeroshot.label_sets import LabelSet
 HEAD_KIND, CALIBRATION_KIND = "label-set-head", "label-set-calibration"
 FORMAT_VERSION = 1
 
+LONGEST_WAIT_S = 120.0
+"""Seconds that one fit waits for another; logistic regression on 10,000 images takes less."""
+
+_LOCK_NAME = ".fitting.lock"
 _FITTED_NAME, _ARRAYS_NAME = "fitted.json", "arrays.npz"
 _NUMBER = re.compile(r"[1-9][0-9]{0,8}")
 _KEPT_IN_MEMORY = 64
@@ -83,10 +90,28 @@ class FittedStore:
     def __init__(self, folder: Path) -> None:
         """Use the folder of a ``LabelSetStore``."""
         self._folder = folder
-        self.fitting = threading.Lock()
-        """Held from reading the fit in force to storing the one that builds on it."""
         self._lock = threading.Lock()
         self._loaded: OrderedDict[Path, object] = OrderedDict()
+
+    @contextmanager
+    def fitting(self, label_set: LabelSet) -> Iterator[None]:
+        """Hold the right to fit a label set: from reading the fit in force to storing the next.
+
+        Other threads and other processes wait, for example a command beside a server: each fit
+        builds on the one before it, and nobody's images are lost.
+
+        Raises:
+            ConflictError: another one has been fitting for longer than a fit should take.
+            StorageError: the lock file cannot be made.
+        """
+        folder = self._folder / label_set.name
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StorageError(f"{folder} cannot be made: {error}") from error
+        what = f"{label_set.name} is being fitted"
+        with holding(folder / _LOCK_NAME, what=what, wait_s=LONGEST_WAIT_S):
+            yield
 
     def head(self, label_set: LabelSet, encoder_id: str) -> StoredHead | None:
         """Return the head in force, or ``None`` if examples were never given.

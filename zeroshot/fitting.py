@@ -65,10 +65,10 @@ def add_examples(
 
     Raises:
         UsageError: too few or too many examples, or a head that cannot be fitted on them.
-        ConflictError: another process stored a head at the same moment.
+        ConflictError: another process is fitting, and does not come to an end.
         StorageError: the folder cannot be written.
     """
-    with store.fitting:
+    with store.fitting(label_set):
         known = None if replace else store.own_head(label_set, classifier.encoder_id)
         merged = examples
         if known is not None:
@@ -109,7 +109,7 @@ def add_calibration(
         EncoderMismatchError: the head is of another encoder.
         StorageError: the folder cannot be written.
     """
-    with store.fitting:
+    with store.fitting(label_set):
         head = store.head(label_set, classifier.encoder_id)
         known = (
             None if replace else store.calibration(label_set, classifier.encoder_id, options.mode)

@@ -36,6 +36,10 @@ def folder(tmp_path: Path) -> Path:
     labels = folder / "label-sets" / "pets" / "1"
     labels.mkdir(parents=True)
     (labels / "labels.json").write_text("{}")
+    head = labels.parent / "heads" / "1-fa4e" / "1"
+    head.mkdir(parents=True)
+    (head / "arrays.npz").write_bytes(b"npz")
+    (labels.parent / ".fitting.lock").write_text("1")
     return folder
 
 
@@ -48,6 +52,9 @@ def test_a_restored_gallery_is_the_one_that_was_saved(folder: Path, tmp_path: Pa
     assert summary.bytes == (tmp_path / "b.tar").stat().st_size
     assert (manifest["model"], manifest["encoder_id"]) == ("some/model", FakeEncoder().encoder_id)
     assert (tmp_path / "back" / "label-sets" / "pets" / "1" / "labels.json").read_text() == "{}"
+    head = tmp_path / "back" / "label-sets" / "pets" / "heads" / "1-fa4e" / "1"
+    assert (head / "arrays.npz").read_bytes() == b"npz"
+    assert not (tmp_path / "back" / "label-sets" / "pets" / ".fitting.lock").exists()
     with Gallery.open(tmp_path / "back", FakeEncoder(), read_only=True) as gallery:
         assert examine(gallery.collection).faults == ()
         assert gallery.collection.binding.model == "some/model"

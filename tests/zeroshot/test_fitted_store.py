@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -21,6 +23,22 @@ from zeroshot.label_sets import LabelSet, LabelSetStore
 from zeroshot.templates import template_set
 
 ENCODER = classifier().encoder_id
+ROOT = Path(__file__).parent.parent.parent
+OTHER_PROCESS = """
+import sys
+from pathlib import Path
+from tests.zeroshot.few_shot_worlds import classifier, pictures
+from zeroshot.fitted_store import FittedStore
+from zeroshot.fitting import add_examples
+from zeroshot.label_sets import LabelSetStore
+
+folder = Path(sys.argv[1])
+store, label_set = FittedStore(folder), LabelSetStore(folder).get("pets")
+print("ready", flush=True)
+sys.stdin.readline()
+for seed in range(100, 110):
+    add_examples(store, label_set, classifier(), pictures((1, 1, 1), seed=seed), kind="text")
+"""
 
 
 def stores(folder: Path) -> tuple[FittedStore, LabelSet]:
@@ -121,6 +139,30 @@ def test_examples_that_come_at_once_are_all_kept(tmp_path: Path) -> None:
     newest = store.head(label_set, ENCODER)
     assert newest is not None
     assert (newest.number, newest.fit.examples) == (8, 24)
+
+
+@pytest.mark.slow
+def test_examples_of_another_process_are_all_kept(tmp_path: Path) -> None:
+    """A command beside a server: each fit waits for the other's and builds on it."""
+    store, label_set = stores(tmp_path)
+    command = [sys.executable, "-c", OTHER_PROCESS, str(tmp_path)]
+    with subprocess.Popen(
+        command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdin is not None
+        assert other.stdout is not None
+        assert other.stdout.readline() == "ready\n"
+        other.stdin.write("begin\n")
+        other.stdin.flush()
+        for seed in range(10):
+            examples = pictures((1, 1, 1), seed=seed)
+            add_examples(store, label_set, classifier(), examples, kind="text")
+        other.communicate()
+
+    newest = store.head(label_set, ENCODER)
+    assert other.returncode == 0
+    assert newest is not None
+    assert (newest.number, newest.fit.examples) == (20, 60)
 
 
 def test_replace_forgets_what_was_given_before(tmp_path: Path) -> None:
