@@ -30,6 +30,8 @@ _ITEMS_OF_A_WRITER = 60
 _LEAST_DELTA = 40
 """So that merges in the background happen at 1/500 of the usual size."""
 _GONE = -1
+_PATIENCE_S = 300.0
+"""How much longer than asked a slow machine may take to do enough."""
 
 
 @dataclass(slots=True)
@@ -53,10 +55,11 @@ class Counts:
 class History:
     """The states of every item, and the check of what a search saw of them."""
 
-    def __init__(self, collection: Collection, *, seconds: float) -> None:
-        """Watch a collection for some seconds."""
+    def __init__(self, collection: Collection, *, seconds: float, least: Counts) -> None:
+        """Watch a collection for some seconds, and then until enough was done."""
         self.collection = collection
         self.counts = Counts()
+        self._least = least
         self._until = time.monotonic() + seconds
         self._states: dict[str, list[State]] = defaultdict(lambda: [State(_GONE, 0, 0)])
         self._failed = threading.Event()
@@ -112,7 +115,18 @@ class History:
             raise
 
     def _goes_on(self) -> bool:
-        return time.monotonic() < self._until and not self._failed.is_set()
+        if self._failed.is_set():
+            return False
+        late_s = time.monotonic() - self._until
+        return late_s < 0 or (late_s < _PATIENCE_S and not self._is_enough())
+
+    def _is_enough(self) -> bool:
+        done, least = self.counts, self._least
+        return (
+            done.writes >= least.writes
+            and done.searches >= least.searches
+            and done.snapshots >= least.snapshots
+        )
 
     def _check(
         self, found: dict[str, int], seen: dict[str, int], *, began: int, ended: int, filtered: bool
@@ -144,15 +158,18 @@ def possible(states: list[State], *, began: int, ended: int) -> tuple[int, int]:
     return oldest, max(place for place, state in enumerate(states) if state.began <= ended)
 
 
-def main(folder: Path, *, seconds: float, seed: int) -> Counts:
-    """Write, search, merge and take snapshots at once; raise at the first impossible answer."""
-    least, segmented_index._LEAST_DELTA = segmented_index._LEAST_DELTA, _LEAST_DELTA
+def main(folder: Path, *, seconds: float, seed: int, least: Counts | None = None) -> Counts:
+    """Write, search, merge and take snapshots at once; raise at the first impossible answer.
+
+    Ends after ``seconds``, but not before ``least`` was done.
+    """
+    usual, segmented_index._LEAST_DELTA = segmented_index._LEAST_DELTA, _LEAST_DELTA
     try:
         with ExitStack() as opened:
             collection = opened.enter_context(open_small(folder))
             follower = opened.enter_context(open_small(folder, read_only=True))
             pool = opened.enter_context(ThreadPoolExecutor(len(WRITERS) + READERS + 1))
-            history = History(collection, seconds=seconds)
+            history = History(collection, seconds=seconds, least=least or Counts())
             work = [pool.submit(history.guarded, "write", name, seed) for name in WRITERS]
             work += [
                 pool.submit(history.guarded, "read", source, number)
@@ -162,7 +179,7 @@ def main(folder: Path, *, seconds: float, seed: int) -> Counts:
                 future.result()
             return history.counts
     finally:
-        segmented_index._LEAST_DELTA = least
+        segmented_index._LEAST_DELTA = usual
 
 
 if __name__ == "__main__":

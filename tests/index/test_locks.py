@@ -26,7 +26,7 @@ sys.stdin.read()
 def test_readers_share_and_a_writer_is_alone() -> None:
     """Two readers are inside together; a writer waits for both and new readers wait for it."""
     lock = ReadWriteLock()
-    both = threading.Barrier(2, timeout=10)
+    both = threading.Barrier(2, timeout=60)
     events: list[str] = []
 
     def read() -> None:
@@ -48,7 +48,7 @@ def test_readers_share_and_a_writer_is_alone() -> None:
             reader.start()
         events.append("first")
     for thread in [writer, *readers]:
-        thread.join(10)
+        thread.join(60)
 
     assert events == ["first", "write", "read", "read"]
 

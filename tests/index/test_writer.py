@@ -6,23 +6,33 @@ import sqlite3
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from core.errors import NotFoundError, StorageError
-from index.changes import Outcome
+from index.changes import Change, Outcome
 from index.filters import parse_filter
 from tests.index.builders import new_item, open_collection, unit
+from tests.service.observing import wait_until
 
 
 def test_concurrent_writers_share_commits_and_lose_nothing(tmp_path: Path) -> None:
     """Forty single writes from eight threads are all there, in fewer commits than writes."""
     with open_collection(tmp_path) as collection, ThreadPoolExecutor(8) as pool:
         groups: list[int] = []
-        commit = collection._writer._commit  # type: ignore[union-attr] - only counted
-        collection._writer._commit = lambda changes: (  # type: ignore[union-attr, method-assign]
-            groups.append(len(changes)) or commit(changes)
-        )
+        writer = collection._writer
+        assert writer is not None
+        commit = writer._commit
+
+        def counted(changes: list[Change[Any]]) -> list[Outcome[Any]]:
+            if not groups:
+                # The first commit lasts until the other threads wait for theirs.
+                wait_until(lambda: len(changes) + writer.waiting == 8)
+            groups.append(len(changes))
+            return commit(changes)
+
+        writer._commit = counted  # type: ignore[method-assign]
         list(pool.map(lambda n: collection.upsert([new_item(f"{n:02}")]), range(40)))
 
         assert [item.id for item in collection.scroll().items] == [f"{n:02}" for n in range(40)]
@@ -38,11 +48,11 @@ def test_a_failing_change_harms_no_other_of_its_group(tmp_path: Path) -> None:
 
         def slow(connection: sqlite3.Connection) -> Outcome[str]:
             entered.set()
-            go_on.wait(10)
+            go_on.wait(60)
             return Outcome("slow")
 
         first = pool.submit(collection._writer.do, slow)  # type: ignore[union-attr]
-        entered.wait(10)
+        assert entered.wait(60)
         bad = pool.submit(collection.update, "unknown", caption="x")
         good = [pool.submit(collection.upsert, [new_item(f"{n}")]) for n in range(5)]
         go_on.set()

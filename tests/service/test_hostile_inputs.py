@@ -269,7 +269,7 @@ def test_the_log_of_a_server_holds_no_secret(tmp_path: Path, log_format: str) ->
         try:
             assert process.stdout is not None
             address = process.stdout.readline().strip()
-            with httpx.Client(base_url=address, timeout=30, trust_env=False) as client:
+            with httpx.Client(base_url=address, timeout=60, trust_env=False) as client:
                 _whisper(client, secret)
             process.terminate()
             assert process.wait(60) == 0

@@ -117,7 +117,7 @@ def test_keys_are_sent_in_one_of_two_headers(closed: httpx.Client) -> None:
 def test_the_body_of_a_stranger_is_not_waited_for(closed: httpx.Client) -> None:
     """The answer comes although none of the promised bytes was sent."""
     address = ("127.0.0.1", closed.base_url.port or 0)
-    with socket.create_connection(address, timeout=30) as channel:
+    with socket.create_connection(address, timeout=60) as channel:
         channel.sendall(
             b"POST /v1/items HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n"
         )

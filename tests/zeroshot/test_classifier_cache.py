@@ -100,7 +100,7 @@ class SlowEncoder(FakeEncoder):
     def encode_texts(self, texts: Sequence[str]) -> FloatArray:
         """Wait, then embed or fail."""
         self.started.set()
-        self.go.wait(10.0)
+        assert self.go.wait(60)
         if self._fails:
             self._fails = False
             raise DeadlineError("the time of the first request ended")
@@ -122,12 +122,12 @@ def ask_from_threads(
 
     threads = [threading.Thread(target=ask) for _ in range(count)]
     threads[0].start()
-    assert encoder.started.wait(10.0)
+    assert encoder.started.wait(60)
     for thread in threads[1:]:
         thread.start()
     encoder.go.set()
     for thread in threads:
-        thread.join(10.0)
+        thread.join(60)
     return answers, errors
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from core.types import FloatArray
 from tests.fakes import FakeEncoder, picture_bytes
+from tests.service.observing import wait_until
 from tests.service.running import add_colours, error_of, running
 
 
@@ -26,7 +27,7 @@ class FailingEncoder(FakeEncoder):
 
     def encode_texts(self, texts: Sequence[str]) -> FloatArray:
         """Fail, or wait at the gate."""
-        assert self.gate.wait(20)
+        assert self.gate.wait(60)
         if self.fails:
             raise RuntimeError("out of memory")
         return super().encode_texts(texts)
@@ -65,10 +66,11 @@ def test_a_stuck_model_turns_readiness_off(tmp_path: Path, monkeypatch: pytest.M
     """A hanging model call costs readiness its time limit, and requests their deadline."""
     monkeypatch.setattr("service.routes.health.CANARY_TIMEOUT_S", 0.1)
     encoder = FailingEncoder()
-    with running(tmp_path, encoder=encoder, request_timeout_s=0.5) as client:
+    soon = {"X-Request-Timeout": "0.5"}
+    with running(tmp_path, encoder=encoder) as client:
         encoder.gate.clear()
         assert "did not answer" in error_of(client.get("/readyz"), 503)["message"]
-        error_of(client.get("/v1/search?q=sky"), 504)
+        error_of(client.get("/v1/search?q=sky", headers=soon), 504)
         assert client.get("/healthz").status_code == 200
         encoder.gate.set()
         assert client.get("/v1/search?q=sky").status_code == 200
@@ -80,6 +82,8 @@ def test_metrics_count_what_happened(empty: httpx.Client) -> None:
     empty.get("/v1/search", params={"q": "private words"})
     empty.get("/v1/search", params={"q": "x", "k": 0})
     empty.get("/nowhere/private")
+    # A batch is counted right behind the answers to it.
+    wait_until(lambda: 'sightline_batch_size_count{lane="text"}' in empty.get("/metrics").text)
     answer = empty.get("/metrics")
     text = answer.text
 
