@@ -2,6 +2,8 @@
 
 import { askForKey } from "./key_prompt.js";
 
+/** Event of the document: a request got no answer at all. */
+export const SERVICE_LOST = "service-lost";
 const NEEDS_KEY = 401;
 
 /** What the service said was wrong, in its own words. */
@@ -22,19 +24,18 @@ export class ApiError extends Error {
 /**
  * Search by words, by a picture, or by both.
  *
- * @param {{query: string, image: Blob|null, k: number, cursor: string|null, explain: boolean,
- *   signal?: AbortSignal}} request `query` is in the query language
+ * @param {{query: string, image?: Blob|null, k: number, cursor?: string|null, explain?: boolean,
+ *   mode?: string, filter?: object|string|null, signal?: AbortSignal}} request `query` is in the
+ *   query language
  * @returns {Promise<{hits: object[], plan: string, took_ms: number, cursor: string|null,
  *   model: string}>}
  */
-export function search({ query, image, k, cursor, explain, signal }) {
-  if (!image) return send("/v1/search", { json: { query, k, cursor, explain }, signal });
+export function search({ image = null, signal, ...fields }) {
+  const given = Object.entries(fields).filter(([, value]) => (value ?? "") !== "");
+  if (!image) return send("/v1/search", { json: Object.fromEntries(given), signal });
   const form = new FormData();
   form.append("image", image);
-  if (query) form.append("query", query);
-  if (cursor) form.append("cursor", cursor);
-  form.append("k", String(k));
-  form.append("explain", String(explain));
+  for (const [name, value] of given) form.append(name, formText(value));
   return send("/v1/search", { form, signal });
 }
 
@@ -58,12 +59,14 @@ export function classify({ images, labels, templateSet, mode, signal }) {
 /**
  * List items of the gallery in the order of their ids.
  *
- * @param {{limit: number, cursor: string|null, signal?: AbortSignal}} request
+ * @param {{limit: number, cursor: string|null, filter?: object|string|null,
+ *   signal?: AbortSignal}} request
  * @returns {Promise<{items: object[], cursor: string|null}>}
  */
-export function listItems({ limit, cursor, signal }) {
+export function listItems({ limit, cursor, filter = null, signal }) {
   const parameters = new URLSearchParams({ limit: String(limit) });
   if (cursor) parameters.set("cursor", cursor);
+  if (filter) parameters.set("filter", formText(filter));
   return send(`/v1/items?${parameters}`, { signal });
 }
 
@@ -76,6 +79,22 @@ export function listItems({ limit, cursor, signal }) {
  */
 export function getItem(id, { signal } = {}) {
   return send(`/v1/items/${encodeURIComponent(id)}`, { signal });
+}
+
+/** @returns {Promise<{fields: {name: string, items: number}[]}>} the metadata fields */
+export function getFields() {
+  return send("/v1/fields", {});
+}
+
+/**
+ * Get the most frequent values of a metadata field.
+ *
+ * @param {string} name
+ * @param {number} limit
+ * @returns {Promise<{values: {value: string|number|boolean, items: number}[], more: boolean}>}
+ */
+export function getFieldValues(name, limit) {
+  return send(`/v1/fields/${encodeURIComponent(name)}/values?limit=${limit}`, {});
 }
 
 /** @returns {Promise<{count: number}>} what the gallery holds */
@@ -124,8 +143,13 @@ async function answer(path, options) {
     return await fetch(path, options);
   } catch (error) {
     if (isSuperseded(error)) throw error;
+    document.dispatchEvent(new Event(SERVICE_LOST));
     throw new ApiError(0, {
       message: "the service does not answer; see whether it is still running, then try again",
     });
   }
+}
+
+function formText(value) {
+  return typeof value === "string" ? value : JSON.stringify(value);
 }

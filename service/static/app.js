@@ -1,6 +1,7 @@
 /** The page: two views, one address bar, and the keys and drops that belong to both. */
 
 import { byId, isTyping } from "./dom.js";
+import { showHelp, watchHelp } from "./help.js";
 import { watchForImages } from "./image_input.js";
 import { LabelView } from "./label_view.js";
 import { Router } from "./route.js";
@@ -38,10 +39,12 @@ export function start() {
     take: (files) => current.takeImages(files),
   });
   watchStatus(byId("status"));
+  watchHelp();
 }
 
 function listenForKeys(currentView) {
   document.addEventListener("keydown", (event) => {
+    if (event.key === "?" && !isTyping(event.target)) showHelp();
     if (event.key !== "/" || isTyping(event.target) || event.ctrlKey || event.metaKey) return;
     const view = currentView();
     if (!view.focusBox) return;

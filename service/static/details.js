@@ -1,7 +1,8 @@
 /** One picture large: what is known of it, why it was found, and what is near to it. */
 
 import { isSuperseded, search } from "./api.js";
-import { byId, element, isTyping } from "./dom.js";
+import { byId, element, icon, isTyping } from "./dom.js";
+import { imageAddress, thumbnailAddress } from "./picture_address.js";
 import { routeAddress } from "./route.js";
 import { idTerm } from "./terms.js";
 import { captionOf } from "./tile.js";
@@ -9,17 +10,19 @@ import { captionOf } from "./tile.js";
 const NEIGHBOURS = 8;
 const COPIED_MS = 1600;
 const MOST_ENLARGED = 2;
+const NEIGHBOUR_PX = 80;
 
 /** The dialog over the grid. */
 export class Details {
   /**
    * @param {{onStep: (id: string) => void, onClose: () => void, onMore: (id: string) => void,
-   *   onLess: (id: string) => void}} actions
+   *   onLess: (id: string) => void, onFilter: (field: string, value: unknown) => void}} actions
    */
   constructor(actions) {
     this.actions = actions;
     this.dialog = byId("details");
     this.id = null;
+    this.isHit = false;
     this.steps = { previous: null, next: null };
     this.#listen();
   }
@@ -34,6 +37,7 @@ export class Details {
    */
   show(id, { hit, previous = null, next = null, canPush }) {
     this.id = id;
+    this.isHit = typeof hit?.score === "number";
     this.steps = { previous, next };
     byId("details-previous").hidden = !previous;
     byId("details-next").hidden = !next;
@@ -83,6 +87,7 @@ export class Details {
     if (event.key === "ArrowLeft") this.#step("previous");
     if (event.key === "ArrowRight") this.#step("next");
     if (event.key === "m") this.actions.onMore(this.id);
+    if (event.key === "l" && !byId("details-less").hidden) this.actions.onLess(this.id);
   }
 
   #step(side) {
@@ -94,16 +99,16 @@ export class Details {
     const caption = captionOf(hit);
     const image = byId("details-image");
     image.alt = caption;
-    if (hit.image_url) image.src = hit.image_url;
+    if (hit.image_url) image.src = imageAddress(hit);
     else image.removeAttribute("src");
     // A small picture is enlarged only as far as it stays a picture.
     image.onload = () => {
       image.style.setProperty("--most", `${Math.max(image.naturalWidth, 240) * MOST_ENLARGED}px`);
     };
     byId("details-caption").textContent = caption;
-    byId("details-original").href = hit.image_url ?? "#";
+    byId("details-original").href = hit.image_url ? imageAddress(hit) : "#";
     byId("details-score").replaceChildren(...scoreParts(hit));
-    byId("details-facts").replaceChildren(...facts(hit));
+    byId("details-facts").replaceChildren(...facts(hit, this.actions.onFilter));
     const why = byId("details-why");
     why.hidden = !hit.terms?.length;
     why.replaceChildren(...(hit.terms?.length ? contributions(hit.terms) : []));
@@ -117,8 +122,7 @@ export class Details {
     area.hidden = true;
     try {
       const query = idTerm(id, 1);
-      const request = { query, image: null, k: NEIGHBOURS + 1, cursor: null, explain: false };
-      const { hits } = await search({ ...request, signal });
+      const { hits } = await search({ query, k: NEIGHBOURS + 1, signal });
       const others = hits.filter((hit) => hit.id !== id).slice(0, NEIGHBOURS);
       byId("details-neighbours").replaceChildren(...others.map((hit) => this.#neighbour(hit)));
       area.hidden = !others.length;
@@ -130,7 +134,11 @@ export class Details {
 
   #neighbour(hit) {
     const caption = captionOf(hit);
-    const picture = element("img", { src: hit.thumbnail_url, alt: caption, title: caption });
+    const picture = element("img", {
+      src: thumbnailAddress(hit, NEIGHBOUR_PX),
+      alt: caption,
+      title: caption,
+    });
     const onclick = () => this.actions.onStep(hit.id);
     return element("li", {}, element("button", { type: "button", onclick }, picture));
   }
@@ -159,10 +167,29 @@ function scoreParts({ score, confidence }) {
   return [...parts, element("span", {}, ", confidence "), element("b", {}, percent)];
 }
 
-function facts({ id, metadata = {} }) {
-  return Object.entries({ id, ...metadata }).flatMap(([name, value]) => {
-    return [element("dt", {}, name), element("dd", { dir: "auto" }, factValue(factText(value)))];
+function facts({ id, metadata = {} }, onFilter) {
+  const own = [element("dt", {}, "id"), element("dd", { dir: "auto" }, id)];
+  const others = Object.entries(metadata).flatMap(([name, value]) => {
+    const text = element("dd", { dir: "auto" }, factValue(factText(value)));
+    if (isScalar(value) && !isLink(value)) text.append(filterButton(name, value, onFilter));
+    return [element("dt", {}, name), text];
   });
+  return [...own, ...others];
+}
+
+function isLink(value) {
+  return /^https?:\/\//.test(value);
+}
+
+function isScalar(value) {
+  return ["string", "number", "boolean"].includes(typeof value);
+}
+
+function filterButton(name, value, onFilter) {
+  const label = `Only pictures with ${name} ${value}`;
+  const onclick = () => onFilter(name, value);
+  const properties = { type: "button", class: "fact-filter", "aria-label": label, title: label };
+  return element("button", { ...properties, onclick }, icon("filter"));
 }
 
 function factText(value) {
@@ -171,7 +198,7 @@ function factText(value) {
 }
 
 function factValue(text) {
-  if (!/^https?:\/\//.test(text)) return text;
+  if (!isLink(text)) return text;
   return element("a", { href: text, target: "_blank", rel: "noopener noreferrer" }, text);
 }
 

@@ -1,5 +1,6 @@
 /** The grid of pictures: rows of equal height, in the order of the ranking, ruled by arrow keys. */
 
+import { drawCutoff } from "./cutoff.js";
 import { createTile } from "./tile.js";
 import { thumbnailRatios } from "./ratio.js";
 
@@ -10,13 +11,15 @@ export class Grid {
   /**
    * @param {HTMLOListElement} list
    * @param {{onOpen: (id: string) => void, onMore: (id: string) => void,
-   *   onLeave: () => void}} actions `onLeave` runs when the arrows go above the first row
+   *   onLess: (id: string) => void, onLeave: () => void}} actions `onLeave` runs when the arrows
+   *   go above the first row
    */
   constructor(list, actions) {
     this.list = list;
     this.actions = actions;
     this.hits = [];
     this.held = [];
+    this.cutoff = 0;
     list.addEventListener("keydown", (event) => this.#onKey(event));
     list.addEventListener("focusin", (event) => this.#makeCurrent(tileOf(event.target)));
     new ResizeObserver(() => this.#onResize()).observe(list);
@@ -31,27 +34,39 @@ export class Grid {
 
   /** @returns {number} how many pictures are on the page */
   get size() {
-    return this.list.childElementCount;
+    return this.#tiles().length;
   }
 
   /**
    * Put pictures at the end.
    *
    * @param {object[]} hits
-   * @param {{query: string, isLast: boolean, signal?: AbortSignal, replace?: boolean}} options
-   *   `isLast` when no more will come
+   * @param {{addressOf: (id: string) => string, isLast: boolean, signal?: AbortSignal,
+   *   replace?: boolean}} options `isLast` when no more will come
    */
-  async append(hits, { query, isLast, signal, replace = false }) {
+  async append(hits, { addressOf, isLast, signal, replace = false }) {
     const ratios = await thumbnailRatios(hits, signal);
     if (replace) this.clear();
     const best = this.hits[0]?.score ?? hits[0]?.score ?? null;
-    const tiles = hits.map((hit, index) =>
-      createTile(hit, { ratio: ratios[index], query, best, ...this.actions }),
-    );
+    const tiles = hits.map((hit, index) => {
+      const address = addressOf(hit.id);
+      return createTile(hit, { ratio: ratios[index], address, best, ...this.actions });
+    });
     this.hits.push(...hits);
     this.list.classList.toggle("is-complete", isLast);
     this.#place(tiles);
-    if (!this.list.querySelector(".is-current")) this.#makeCurrent(this.list.firstElementChild);
+    if (!this.list.querySelector(".is-current")) this.#makeCurrent(this.#tiles()[0]);
+  }
+
+  /**
+   * Draw the line below which hits are probably not what was asked for.
+   *
+   * @param {number} threshold from 0 to 1
+   * @returns {boolean} whether the hits have a confidence
+   */
+  drawCutoff(threshold) {
+    this.cutoff = threshold;
+    return drawCutoff(this.list, this.hits, threshold);
   }
 
   /**
@@ -73,8 +88,7 @@ export class Grid {
    * @param {string|null} id the current tile when null
    */
   focus(id = null) {
-    const tiles = [...this.list.children];
-    const wanted = tiles.find((tile) => tile.dataset.id === id);
+    const wanted = this.#tiles().find((tile) => tile.dataset.id === id);
     (wanted ?? this.list.querySelector(".is-current"))?.querySelector(".tile-open").focus();
   }
 
@@ -83,6 +97,11 @@ export class Grid {
     this.list.append(...this.held, ...tiles);
     this.held = this.list.classList.contains("is-complete") ? [] : this.#takeLastRow();
     this.width = this.list.clientWidth;
+    this.drawCutoff(this.cutoff);
+  }
+
+  #tiles() {
+    return [...this.list.querySelectorAll(".tile")];
   }
 
   /** Other widths make other rows. */
@@ -92,7 +111,7 @@ export class Grid {
 
   #takeLastRow() {
     const top = (tile) => tile?.getBoundingClientRect().top;
-    const tiles = [...this.list.children];
+    const tiles = this.#tiles();
     const isInLastRow = (tile) => Math.abs(top(tile) - top(tiles.at(-1))) < ROW_TOLERANCE_PX;
     const first = tiles.findLastIndex((tile) => !isInLastRow(tile)) + 1;
     const row = first ? tiles.slice(first) : [];
@@ -111,6 +130,7 @@ export class Grid {
     const tile = tileOf(event.target);
     if (!tile || event.altKey || event.ctrlKey || event.metaKey) return;
     if (event.key === "m") this.actions.onMore(tile.dataset.id);
+    else if (event.key === "l") this.actions.onLess(tile.dataset.id);
     else if (event.key === "ArrowUp" && !this.#above(tile)) this.actions.onLeave();
     else {
       const target = this.#target(tile, event.key);
@@ -122,12 +142,12 @@ export class Grid {
   }
 
   #target(tile, key) {
-    if (key === "ArrowRight") return tile.nextElementSibling;
-    if (key === "ArrowLeft") return tile.previousElementSibling;
+    if (key === "ArrowRight") return siblings(tile, "nextElementSibling").next().value;
+    if (key === "ArrowLeft") return siblings(tile, "previousElementSibling").next().value;
     if (key === "ArrowDown") return this.#below(tile);
     if (key === "ArrowUp") return this.#above(tile);
-    if (key === "Home") return this.list.firstElementChild;
-    if (key === "End") return this.list.lastElementChild;
+    if (key === "Home") return this.#tiles()[0];
+    if (key === "End") return this.#tiles().at(-1);
     return null;
   }
 
@@ -154,7 +174,9 @@ function setReachable(tile, isReachable) {
 }
 
 function* siblings(tile, step) {
-  for (let other = tile[step]; other; other = other[step]) yield other;
+  for (let other = tile[step]; other; other = other[step]) {
+    if (other.classList.contains("tile")) yield other;
+  }
 }
 
 /** Collect the first row of tiles for which `isBeyond` holds. */

@@ -2,7 +2,8 @@
 
 import { byId, element, icon } from "./dom.js";
 import { pickImages } from "./image_input.js";
-import { areWorthShowing, parseTerms, withoutTerm } from "./terms.js";
+import { termChip } from "./term_chip.js";
+import { areWorthShowing, parseTerms } from "./terms.js";
 
 const TYPING_PAUSE_MS = 180;
 
@@ -102,47 +103,10 @@ export class QueryBox {
   #showTerms(query) {
     const terms = parseTerms(query);
     this.terms.hidden = !areWorthShowing(terms);
-    this.terms.replaceChildren(...terms.map((term) => this.#chip(term, query)));
+    const onChange = (changed) => {
+      this.#search({ query: changed });
+      this.input.focus();
+    };
+    this.terms.replaceChildren(...terms.map((term) => termChip(term, query, onChange)));
   }
-
-  #chip(term, query) {
-    const remove = element(
-      "button",
-      {
-        type: "button",
-        "aria-label": `Remove ${term.text}`,
-        onclick: () => {
-          this.#search({ query: withoutTerm(query, term) });
-          this.input.focus();
-        },
-      },
-      icon("close"),
-    );
-    const chip = element("li", { class: "chip" }, ...chipBody(term), remove);
-    chip.dataset.sign = term.weight < 0 ? "minus" : "plus";
-    return chip;
-  }
-}
-
-function chipBody({ text, kind, weight }) {
-  const mark = weightMark(weight);
-  const name = kind === "id" ? `${weight < 0 ? "unlike" : "like"} ${text}` : text;
-  return [
-    kind === "id" ? chipPicture(text) : null,
-    mark ? element("b", {}, mark) : null,
-    element("span", {}, name),
-  ].filter(Boolean);
-}
-
-function weightMark(weight) {
-  const size = Math.abs(weight);
-  return `${weight < 0 ? "\u2212" : ""}${size === 1 ? "" : `${size}\u00d7`}`;
-}
-
-function chipPicture(id) {
-  return element("img", {
-    src: `/v1/items/${encodeURIComponent(id)}/thumbnail`,
-    alt: "",
-    onerror: (event) => event.target.remove(),
-  });
 }

@@ -1,5 +1,7 @@
 /** Width over height of thumbnails, known before a tile is placed, so that nothing jumps. */
 
+import { thumbnailAddress, tileSide } from "./picture_address.js";
+
 const UNKNOWN = 4 / 3;
 const NARROWEST = 0.42;
 const WIDEST = 2.4;
@@ -8,7 +10,8 @@ const LONGEST_WAIT_MS = 700;
 /**
  * Return the ratio of each thumbnail, loading those whose size the service did not tell.
  *
- * @param {{thumbnail_url: string, width?: number, height?: number}[]} items
+ * @param {{thumbnail_url: string, digest: string, thumbnail_width: number|null,
+ *   thumbnail_height: number|null}[]} items
  * @param {AbortSignal} [signal]
  * @returns {Promise<number[]>} between narrow and wide enough for a row; the picture is cropped
  *   to it where it is beyond
@@ -19,9 +22,10 @@ export async function thumbnailRatios(items, signal) {
   return ratios;
 }
 
-async function ratioOf({ thumbnail_url: address, width, height }) {
+async function ratioOf(item) {
+  const { thumbnail_width: width, thumbnail_height: height } = item;
   if (width && height) return within(width / height);
-  return Promise.race([loadedRatio(address), patience()]);
+  return Promise.race([loadedRatio(thumbnailAddress(item, tileSide(UNKNOWN))), patience()]);
 }
 
 function loadedRatio(address) {

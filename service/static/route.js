@@ -2,8 +2,15 @@
  * The address of the page: which view, which query, which open picture. It is the one place
  * where that state lives, so links can be shared and the back button works.
  *
- * @typedef {{view: "search"|"label", query: string, item: string|null}} Route
+ * @typedef {{view: "search"|"label", query: string, item: string|null,
+ *   mode: "vector"|"keyword"|"hybrid", filter: object|string|null, cutoff: number}} Route
+ *   `filter` is text where the address holds none that is JSON; the service says what is wrong
  */
+
+import { filterText, readFilter } from "./filters.js";
+
+const DEFAULT_CUTOFF = 0.5;
+const MODES = ["vector", "keyword", "hybrid"];
 
 /**
  * Read the address bar.
@@ -16,6 +23,9 @@ export function readRoute() {
     view: parameters.get("view") === "label" ? "label" : "search",
     query: parameters.get("q") ?? "",
     item: parameters.get("item"),
+    mode: MODES.find((mode) => mode === parameters.get("mode")) ?? MODES[0],
+    filter: readFilter(parameters.get("filter")),
+    cutoff: readCutoff(parameters.get("cutoff")),
   };
 }
 
@@ -25,10 +35,15 @@ export function readRoute() {
  * @param {Partial<Route>} route
  * @returns {string}
  */
-export function routeAddress({ view = "search", query = "", item = null }) {
+export function routeAddress(route) {
+  const { view = "search", query = "", item = null, mode = MODES[0], filter = null } = route;
+  const { cutoff = DEFAULT_CUTOFF } = route;
   const parameters = new URLSearchParams();
   if (view === "label") parameters.set("view", "label");
   if (query) parameters.set("q", query);
+  if (mode !== MODES[0]) parameters.set("mode", mode);
+  if (filter) parameters.set("filter", filterText(filter));
+  if (cutoff !== DEFAULT_CUTOFF) parameters.set("cutoff", String(cutoff));
   if (item) parameters.set("item", item);
   const text = parameters.toString();
   return text ? `/?${text}` : "/";
@@ -76,6 +91,11 @@ export class Router {
       window.scrollTo({ top: 0 });
     });
   }
+}
+
+function readCutoff(text) {
+  const value = Number(text);
+  return text !== null && value >= 0 && value <= 1 ? value : DEFAULT_CUTOFF;
 }
 
 function isPlainClick(event) {

@@ -3,23 +3,29 @@
 import { getItem, isSuperseded, listItems, search } from "./api.js";
 import { Details } from "./details.js";
 import { byId, showNotice } from "./dom.js";
+import { withCondition } from "./filters.js";
 import { Grid } from "./grid.js";
 import { Pager } from "./pager.js";
 import { QueryBox } from "./query_box.js";
+import { QueryImages } from "./query_images.js";
+import { routeAddress } from "./route.js";
+import { emptyNotice, failureNotice } from "./search_notices.js";
+import { SearchOptions } from "./search_options.js";
+import { showSummary } from "./search_summary.js";
+import { SERVICE_FOUND } from "./status.js";
 import { idTerm, parseTerms } from "./terms.js";
 
 const PAGE_SIZE = 40;
-const EXACT = "exact: compared with every picture";
-const APPROXIMATE = "approximate: the index looked at the most promising pictures";
 
 /** Search box, grid and details, kept in step with the address. */
 export class SearchView {
   /** @param {import("./route.js").Router} router */
   constructor(router) {
     this.router = router;
-    this.images = new Map();
+    this.images = new QueryImages();
     this.shownKey = null;
-    this.shown = { query: "", image: null };
+    this.shown = { query: "", image: null, mode: "vector", filter: null };
+    this.hasFailed = false;
     this.element = byId("search-view");
     this.results = byId("results");
     this.notice = byId("search-notice");
@@ -27,7 +33,12 @@ export class SearchView {
     this.grid = new Grid(byId("grid"), {
       onOpen: (id) => this.#open(id),
       onMore: (id) => this.#moreLike(id),
+      onLess: (id) => this.#lessLike(id),
       onLeave: () => this.box.focus(),
+    });
+    this.options = new SearchOptions({
+      onChange: (change) => this.#go({ ...change, item: null }),
+      onCutoff: (cutoff, isFinal) => this.#moveCutoff(cutoff, isFinal),
     });
     this.pager = new Pager({
       area: byId("pager"),
@@ -39,9 +50,13 @@ export class SearchView {
       onClose: () => this.#close(),
       onMore: (id) => this.#moreLike(id),
       onLess: (id) => this.#lessLike(id),
+      onFilter: (field, value) => this.#onlyWith(field, value),
+    });
+    document.addEventListener(SERVICE_FOUND, () => {
+      if (this.hasFailed) this.#load(false);
     });
     for (const button of document.querySelectorAll("#examples button")) {
-      button.addEventListener("click", () => this.#go(button.dataset.query));
+      button.addEventListener("click", () => this.#go({ query: button.dataset.query }));
     }
   }
 
@@ -57,14 +72,18 @@ export class SearchView {
    * @param {{image?: number, isTyping?: boolean}} state
    */
   show(route, state) {
-    const image = this.images.get(state.image) ?? null;
-    const key = JSON.stringify([route.query, image ? state.image : null]);
-    this.box.show(route.query, image);
+    const image = this.images.get(state.image);
+    const { query, mode, filter, cutoff } = route;
+    const key = JSON.stringify([query, mode, filter, image ? state.image : null]);
+    this.cutoff = cutoff;
+    this.box.show(query, image);
+    this.options.show(route);
     if (key !== this.shownKey) {
       this.shownKey = key;
-      this.shown = { query: route.query, image };
+      this.shown = { query, image, mode, filter };
       this.#load(state.isTyping ?? false);
     }
+    this.grid.drawCutoff(cutoff);
     this.#showDetails(route.item);
   }
 
@@ -88,31 +107,43 @@ export class SearchView {
     // Letters typed in a row make one step to go back to, not one each.
     const replace = isSame || Boolean(isTyping && this.router.state.isTyping);
     if (isSame) this.shownKey = null;
-    this.#go(query, { image, isTyping, replace });
+    this.#go({ query, image }, { isTyping, replace });
   }
 
-  #go(query, { image = null, isTyping = false, replace = false } = {}) {
+  #go(change, { isTyping = false, replace = false } = {}) {
+    const { image, ...route } = { ...this.shown, cutoff: this.cutoff, ...change };
     const state = { isTyping };
-    if (image) state.image = this.#keep(image);
-    this.router.go({ query }, { replace, state });
+    if (image) state.image = this.images.keep(image);
+    this.router.go(route, { replace, state });
     window.scrollTo({ top: 0 });
   }
 
-  #keep(image) {
-    for (const [key, kept] of this.images) if (kept === image) return key;
-    // A key from the clock cannot meet one that an earlier load of the page left in the history.
-    const key = Date.now();
-    this.images.set(key, image);
-    return key;
-  }
-
   #moreLike(id) {
-    this.#go(idTerm(id, 1));
+    // Items are found by their vectors; the words of a keyword search play no part.
+    this.#go({ query: idTerm(id, 1), image: null, mode: "vector" });
   }
 
   #lessLike(id) {
-    const { query, image } = this.shown;
-    this.#go(`${query} ${idTerm(id, -1)}`.trim(), { image });
+    if (!this.#isAsked()) return;
+    const { query, mode } = this.shown;
+    const isKeyword = mode === "keyword";
+    this.#go({ query: `${query} ${idTerm(id, -1)}`.trim(), mode: isKeyword ? "vector" : mode });
+  }
+
+  #onlyWith(field, value) {
+    this.#go({ filter: withCondition(this.shown.filter, field, value) });
+  }
+
+  #moveCutoff(cutoff, isFinal) {
+    this.cutoff = cutoff;
+    this.grid.drawCutoff(cutoff);
+    if (isFinal) this.router.go(this.#route(), { replace: true, state: this.router.state });
+  }
+
+  /** @returns {Partial<import("./route.js").Route>} of what is shown, without an open picture */
+  #route() {
+    const { image, ...route } = this.shown;
+    return { ...route, cutoff: this.cutoff };
   }
 
   async #load(isTyping) {
@@ -121,12 +152,13 @@ export class SearchView {
     const { signal } = this.request;
     const isAsked = this.#isAsked();
     this.element.classList.toggle("is-asked", isAsked);
+    this.hasFailed = false;
     document.title = isAsked ? `${this.shown.query || "Like a picture"} - Sightline` : "Sightline";
     this.results.setAttribute("aria-busy", "true");
     this.pager.stop();
     try {
       await this.#showPage(null, signal);
-      showNotice(this.notice, this.#emptyNotice());
+      showNotice(this.notice, this.grid.hits.length ? null : this.#emptyNotice());
     } catch (error) {
       if (isSuperseded(error) || signal.aborted) return;
       if (!(isTyping && error.status >= 400 && error.status < 500)) this.#fail(error);
@@ -137,21 +169,25 @@ export class SearchView {
   async #showPage(cursor, signal) {
     const isAsked = this.#isAsked();
     const page = isAsked ? await this.#search(cursor, signal) : await this.#browse(cursor, signal);
-    const query = this.shown.query;
     const isLast = !page.cursor;
-    await this.grid.append(page.hits, { query, isLast, signal, replace: !cursor });
+    const addressOf = (item) => routeAddress({ ...this.#route(), item });
+    await this.grid.append(page.hits, { addressOf, isLast, signal, replace: !cursor });
+    this.options.hasConfidence = this.grid.drawCutoff(this.cutoff);
+    this.#completeDetails();
     if (!cursor) this.pager.start(page.cursor, (next) => this.#showPage(next, signal));
-    this.#summarise(page, isAsked);
+    showSummary(this.grid.size, isAsked ? page : null);
     return page.cursor;
   }
 
   #search(cursor, signal) {
-    const explain = parseTerms(this.shown.query).length + Boolean(this.shown.image) > 1;
+    const { query, image, mode } = this.shown;
+    const explain = mode === "vector" && parseTerms(query).length + Boolean(image) > 1;
     return search({ ...this.shown, k: PAGE_SIZE, cursor, explain, signal });
   }
 
   async #browse(cursor, signal) {
-    const { items, cursor: next } = await listItems({ limit: PAGE_SIZE, cursor, signal });
+    const { filter } = this.shown;
+    const { items, cursor: next } = await listItems({ limit: PAGE_SIZE, cursor, filter, signal });
     return { hits: items, cursor: next };
   }
 
@@ -159,52 +195,37 @@ export class SearchView {
     return Boolean(this.shown.query || this.shown.image);
   }
 
-  #summarise({ took_ms: tookMs, plan }, isAsked) {
-    const summary = byId("summary");
-    const count = this.grid.size;
-    byId("results-head").hidden = !count;
-    byId("results-title").textContent = isAsked ? "Best first" : "In the gallery";
-    summary.textContent = isAsked ? `${count} shown \u00b7 ${took(tookMs)} \u00b7 ${plan}` : "";
-    const meaning = plan === "exact" ? EXACT : APPROXIMATE;
-    summary.title = isAsked ? meaning : "";
-  }
-
   #emptyNotice() {
-    if (this.grid.hits.length) return null;
-    if (this.#isAsked()) {
-      const text = "No picture of the gallery fits this query. Try fewer or other words.";
-      return { tone: "empty", title: "Nothing found", text };
-    }
-    return {
-      tone: "empty",
-      title: "The gallery is empty",
-      text:
-        "Stop the service, add your pictures from a terminal, and start it again; " +
-        "or send them to POST /v1/items while it runs.",
-      code: "sightline add ~/Pictures",
-    };
+    return emptyNotice(this.shown, {
+      clearFilter: () => this.#go({ filter: null }),
+      searchByVector: () => this.#go({ mode: "vector" }),
+    });
   }
 
   #fail(error) {
+    this.hasFailed = error.status === 0;
     this.grid.clear();
     byId("results-head").hidden = true;
-    showNotice(this.notice, {
-      title: error.status ? "The service could not answer this" : "No answer",
-      text: error.message,
-      action: { label: "Try again", run: () => this.#load(false) },
-    });
+    showNotice(this.notice, failureNotice(error, () => this.#load(false)));
   }
 
   #open(id) {
     const { state } = this.router;
     const isOpen = this.details.id !== null;
     const kept = { ...state, isTyping: false, wasOpenedHere: isOpen ? state.wasOpenedHere : true };
-    this.router.go({ query: this.shown.query, item: id }, { replace: isOpen, state: kept });
+    this.router.go({ ...this.#route(), item: id }, { replace: isOpen, state: kept });
   }
 
   #close() {
     if (this.router.state.wasOpenedHere) window.history.back();
-    else this.router.go({ query: this.shown.query }, { replace: true, state: this.router.state });
+    else this.router.go(this.#route(), { replace: true, state: this.router.state });
+  }
+
+  /** A link to a picture opens it before the hits are known; they tell why it was found. */
+  #completeDetails() {
+    const { id, isHit } = this.details;
+    const around = this.grid.around(id);
+    if (id && !isHit && around.hit) this.details.show(id, { ...around, canPush: this.#isAsked() });
   }
 
   async #showDetails(id) {
@@ -221,13 +242,9 @@ export class SearchView {
     if (hit) return;
     try {
       const item = await getItem(id);
-      if (this.details.id === id) this.details.show(id, { hit: item, canPush });
+      if (this.details.id === id && !this.details.isHit) this.details.show(id, { hit: item, canPush });
     } catch (error) {
       if (this.details.id === id) this.details.fail(error);
     }
   }
-}
-
-function took(ms) {
-  return `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`;
 }

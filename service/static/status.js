@@ -1,7 +1,9 @@
 /** The status line: what is served, and whether it answers. */
 
-import { getGallery, getModels } from "./api.js";
+import { SERVICE_LOST, getGallery, getModels } from "./api.js";
 
+/** Event of the document: the service answers again. */
+export const SERVICE_FOUND = "service-found";
 const RETRY_MS = 3000;
 
 /**
@@ -11,10 +13,19 @@ const RETRY_MS = 3000;
  */
 export function watchStatus(line) {
   let timer = 0;
+  let isLooking = false;
   const look = async () => {
+    // A look that gets no answer tells so itself; it must not start another one.
+    if (isLooking) return;
+    isLooking = true;
     clearTimeout(timer);
-    if (!(await showStatus(line))) timer = setTimeout(look, RETRY_MS);
+    const wasDown = line.dataset.state === "down";
+    const isUp = await showStatus(line);
+    isLooking = false;
+    if (!isUp) timer = setTimeout(look, RETRY_MS);
+    else if (wasDown) document.dispatchEvent(new Event(SERVICE_FOUND));
   };
+  document.addEventListener(SERVICE_LOST, look);
   document.addEventListener("visibilitychange", () => {
     if (!document.hidden) look();
   });

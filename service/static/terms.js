@@ -52,6 +52,32 @@ export function withoutTerm(query, term) {
 }
 
 /**
+ * Return the query with one of its parts written anew.
+ *
+ * @param {string} query
+ * @param {Part} term
+ * @param {string} text in the query language; empty takes the part out
+ * @returns {string}
+ */
+export function withTermText(query, term, text) {
+  const [[start, end]] = term.spans;
+  const rest = { ...term, spans: term.spans.slice(1) };
+  const before = withoutTerm(query, rest);
+  return `${before.slice(0, start)}${text} ${before.slice(end)}`.trim();
+}
+
+/**
+ * Return a part as it stands in the query.
+ *
+ * @param {string} query
+ * @param {Part} term
+ * @returns {string}
+ */
+export function termText(query, term) {
+  return term.spans.map(([start, end]) => query.slice(start, end).trim()).join(" ");
+}
+
+/**
  * Return the operator text that means "like this item", or "unlike" with a negative weight.
  *
  * @param {string} id

@@ -1,7 +1,7 @@
-/** One picture of the grid: thumbnail, caption, score, and the way to more like it. */
+/** One picture of the grid: thumbnail, caption, score, and the ways to more and less like it. */
 
 import { element, icon } from "./dom.js";
-import { routeAddress } from "./route.js";
+import { thumbnailAddress, tileSide } from "./picture_address.js";
 
 const THUMBNAIL_HEIGHT = 240;
 
@@ -9,11 +9,12 @@ const THUMBNAIL_HEIGHT = 240;
  * Create the tile of a hit or an item.
  *
  * @param {object} hit as the service gave it; items have no `score`
- * @param {{ratio: number, query: string, best: number|null, onOpen: (id: string) => void,
- *   onMore: (id: string) => void}} options `best` is the first score of the list
+ * @param {{ratio: number, address: string, best: number|null, onOpen: (id: string) => void,
+ *   onMore: (id: string) => void, onLess: (id: string) => void}} options `address` opens the
+ *   picture, `best` is the first score of the list
  * @returns {HTMLLIElement}
  */
-export function createTile(hit, { ratio, query, best, onOpen, onMore }) {
+export function createTile(hit, { ratio, address, best, onOpen, onMore, onLess }) {
   const caption = captionOf(hit);
   const tile = element(
     "li",
@@ -22,14 +23,19 @@ export function createTile(hit, { ratio, query, best, onOpen, onMore }) {
       "a",
       {
         class: "tile-open",
-        href: routeAddress({ query, item: hit.id }),
+        href: address,
         tabIndex: -1,
         onclick: (event) => open(event, () => onOpen(hit.id)),
       },
       thumbnail(hit, caption, ratio),
       element("span", { class: "tile-caption", dir: "auto", "aria-hidden": "true" }, caption),
     ),
-    moreButton(hit, caption, onMore),
+    element(
+      "div",
+      { class: "tile-actions" },
+      lessButton(hit, caption, onLess),
+      moreButton(hit, caption, onMore),
+    ),
     score(hit, best),
   );
   tile.dataset.id = hit.id;
@@ -47,20 +53,9 @@ export function captionOf(item) {
   return item.caption || `Picture ${item.id}`;
 }
 
-/**
- * Return a score or confidence as people read it.
- *
- * @param {{score: number, confidence?: number|null}} hit
- * @returns {string}
- */
-export function scoreText({ score: value, confidence }) {
-  if (typeof confidence === "number") return `${Math.round(confidence * 100)} %`;
-  return value.toFixed(3);
-}
-
 function thumbnail(hit, caption, ratio) {
   return element("img", {
-    src: hit.thumbnail_url,
+    src: thumbnailAddress(hit, tileSide(ratio)),
     alt: caption,
     width: Math.round(THUMBNAIL_HEIGHT * ratio),
     height: THUMBNAIL_HEIGHT,
@@ -73,16 +68,19 @@ function thumbnail(hit, caption, ratio) {
 
 function score(hit, best) {
   if (typeof hit.score !== "number") return null;
-  const share = hit.confidence ?? (best > 0 ? Math.max(0, hit.score / best) : 0);
+  const isSure = typeof hit.confidence === "number";
+  const share = isSure ? hit.confidence : Math.max(0, best > 0 ? hit.score / best : 0);
   const bar = element("span", { class: "score-bar", "aria-hidden": "true" });
-  bar.style.setProperty("--share", share.toFixed(3));
-  const title = `score ${hit.score.toFixed(4)}: cosine with the query, 1 at most`;
-  return element("p", { class: "score", title }, scoreText(hit), bar);
+  bar.style.setProperty("--share", Math.min(1, share).toFixed(3));
+  const percent = isSure ? `${Math.round(hit.confidence * 100)} %` : null;
+  const title = `score ${hit.score.toFixed(4)}${isSure ? `, confidence ${percent}` : ""}`;
+  const confidence = isSure ? element("b", {}, percent) : null;
+  return element("p", { class: "score", title }, hit.score.toFixed(3), bar, confidence);
 }
 
 function moreButton(hit, caption, onMore) {
   const properties = {
-    class: "tile-more",
+    class: "tile-action",
     type: "button",
     title: "More like this (M)",
     "aria-label": `More like this: ${caption}`,
@@ -90,6 +88,18 @@ function moreButton(hit, caption, onMore) {
     onclick: () => onMore(hit.id),
   };
   return element("button", properties, icon("similar"), element("span", {}, "More like this"));
+}
+
+function lessButton(hit, caption, onLess) {
+  const properties = {
+    class: "tile-action tile-less",
+    type: "button",
+    title: "Less like this (L)",
+    "aria-label": `Less like this: ${caption}`,
+    tabIndex: -1,
+    onclick: () => onLess(hit.id),
+  };
+  return element("button", properties, icon("less"));
 }
 
 function open(event, run) {
