@@ -30,6 +30,7 @@ _PATH = click.Path(path_type=Path)
 @click.option("--resamples", default=2000, show_default=True, help="Bootstrap samples, sign flips.")
 @click.option("--seed", default=0, show_default=True, help="Of both.")
 @click.option("--json", "as_json", is_flag=True, help="Print the comparison as JSON.")
+@click.option("--html", type=_PATH, help="Write the comparison as a page, too.")
 def command(
     *,
     baseline: Path,
@@ -40,6 +41,7 @@ def command(
     resamples: int,
     seed: int,
     as_json: bool,
+    html: Path | None,
 ) -> None:
     """Compare two report folders on the same queries.
 
@@ -52,7 +54,10 @@ def command(
     Examples:
       sightline evaluate compare reports/old reports/new
       sightline evaluate compare reports/old reports/new --metrics hit@1,recall@10 --json
+      sightline evaluate compare reports/old reports/new --html difference.html
     """
+    from core.artifacts import write_atomic
+    from evaluation.html_comparison import comparison_page
     from evaluation.report_comparison import compare_reports, comparison_json
     from evaluation.report_reading import read_report
 
@@ -69,6 +74,9 @@ def command(
     except ConflictError as error:
         note(f"sightline: {error}")
         sys.exit(NOT_COMPARABLE)
+    if html is not None:
+        write_atomic(html, comparison_page(comparison).encode())
+        note(f"page written to {html}")
     if as_json:
         print_json(comparison_json(comparison))
         return

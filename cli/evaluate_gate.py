@@ -22,7 +22,10 @@ _PATH = click.Path(path_type=Path)
 @click.option("--rules", required=True, type=_PATH, help="TOML file with the rules.")
 @click.option("--baseline", type=_PATH, help="Report to compare with.")
 @click.option("--json", "as_json", is_flag=True, help="Print the checks as JSON.")
-def command(*, result: Path, rules: Path, baseline: Path | None, as_json: bool) -> None:
+@click.option("--html", type=_PATH, help="Write the checks as a page, too.")
+def command(
+    *, result: Path, rules: Path, baseline: Path | None, as_json: bool, html: Path | None
+) -> None:
     """Check a report folder against rules: floor, ceiling, no_drop, non_inferior.
 
     Exit codes: 0 all rules are kept, 1 a rule is broken, 2 usage (also a report or a file of rules
@@ -33,7 +36,9 @@ def command(*, result: Path, rules: Path, baseline: Path | None, as_json: bool) 
       sightline evaluate gate reports/new --rules gate.toml
       sightline evaluate gate reports/new --rules gate.toml --baseline reports/old --json
     """
+    from core.artifacts import write_atomic
     from evaluation.gate import gate_json, read_rules, run_gate
+    from evaluation.html_comparison import gate_page
     from evaluation.report_reading import read_report
 
     try:
@@ -50,6 +55,9 @@ def command(*, result: Path, rules: Path, baseline: Path | None, as_json: bool) 
     except SightlineError as error:
         # Exit code 1 says that a rule is broken; a report that cannot be read is another thing.
         raise UsageError(str(error)) from error
+    if html is not None:
+        write_atomic(html, gate_page(checked, report=result, baseline=baseline).encode())
+        note(f"page written to {html}")
     if as_json:
         print_json(gate_json(checked))
     else:

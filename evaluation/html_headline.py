@@ -38,7 +38,14 @@ _HEADLINES = (
     "latency_p95_ms",
 )
 _LEAST_CARDS = 4
-_COUNTS = ("queries", "queries_without_relevant", "gallery", "images", "labels", "train_images")
+_COUNTS = (
+    ("queries", "queries"),
+    ("queries_without_relevant", "queries with nothing relevant left out"),
+    ("gallery", "items in the gallery"),
+    ("images", "images"),
+    ("labels", "classes"),
+    ("train_images", "training images"),
+)
 _FRACTIONS = ("query", "image", "class", "draw")
 
 
@@ -47,9 +54,9 @@ def introduction(fields: Mapping[str, Any]) -> list[Markup]:
     provenance, settings = fields["provenance"], fields["settings"]
     model = provenance.get("model") or provenance.get("encoder_id")
     counts = [
-        f"{fields[name]} {name.replace('_', ' ')}"
-        for name in _COUNTS
-        if isinstance(fields.get(name), int)
+        f"{fields[name]} {what}"
+        for name, what in _COUNTS
+        if isinstance(fields.get(name), int) and (fields[name] or name == "queries")
     ]
     given = [
         f"{name.replace('_', ' ')}: {plain(value)}"
@@ -127,7 +134,8 @@ def _card(name: str, metric: Mapping[str, Any]) -> Markup:
             element("p", _breakable(name), attributes={"class": "muted"}),
             element("p", shown, attributes={"class": "value"}),
             drawn,
-            element("p", f"{between}, n {metric['n']}", attributes={"class": "muted"}),
+            element("p", between, attributes={"class": "muted"}),
+            element("p", f"n {metric['n']}", attributes={"class": "muted"}),
         ]
     )
     return element("div", parts, attributes={"class": "card"})

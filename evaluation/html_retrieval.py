@@ -24,6 +24,8 @@ _MOST_RANKS = 50
 _FRACTION = Axis("fraction", UNIT)
 _SHOWN = ("precision", "recall", "hit")
 _TARGETS = (0.9, 0.8, 0.5)
+_LOST = ("hit@", "recall@", "ndcg@")
+"""Of these 1 can be reached, so what lacks is lost."""
 _NO_RANK = 10**9
 """The last bin ends at the largest integer."""
 
@@ -212,9 +214,12 @@ def _losses(fields: Mapping[str, Any]) -> Markup:
                 interval_text(metric),
             ]
             for name, metric in loss.items()
+            if name.startswith(_LOST)
         ]
         header = ["metric", "exact", "served", "lost by the model", "lost by the index", "interval"]
+        rest = len(loss) - len(rows)
         parts.append(table("What the model and the index lose", header, rows))
+        parts.append(paragraph(f"{rest} more metrics in metrics.json.") if rest else Markup(""))
     return section("index", "Model loss and index loss", *parts)
 
 

@@ -94,13 +94,15 @@ summary{cursor:pointer;color:var(--link);padding:.2rem 0}
 .confusion thead th{vertical-align:bottom}
 .confusion thead span{writing-mode:vertical-rl;max-height:9rem;overflow:hidden}
 .right{box-shadow:inset 0 0 0 2px var(--series-3)}
-.query{border:1px solid var(--line);border-radius:.5rem;padding:.7rem;margin:.7rem 0;
+.queries{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,34rem),1fr));
+ gap:.7rem}
+.query{border:1px solid var(--line);border-radius:.5rem;padding:.7rem;min-width:0;
  break-inside:avoid}
 .query h3{margin:.1rem 0}
 .query p{margin:.2rem 0;font-size:.9rem}
 .pictures{display:flex;flex-wrap:wrap;gap:.6rem;list-style:none;margin:.3rem 0;padding:0}
-.pictures li{width:7rem;font-size:.8rem;line-height:1.3}
-.pictures img,.missing{display:block;width:7rem;height:7rem;object-fit:contain;
+.pictures li{width:6.4rem;font-size:.8rem;line-height:1.3}
+.pictures img,.missing{display:block;width:6.4rem;height:6.4rem;object-fit:contain;
  background:var(--card);border:2px solid var(--line);border-radius:.3rem}
 .pictures .relevant img,.pictures .relevant .missing{border-color:var(--good)}
 .missing{padding:.4rem;color:var(--muted);overflow:hidden}

@@ -11,7 +11,7 @@ from evaluation.html_markup import Markup, element, folded, joined, paragraph, s
 from evaluation.thumbnails import Thumbnail
 
 MOST = 20
-_UNFOLDED = 5
+_UNFOLDED = 6
 _FIRST_RANK = "first_rank"
 Row = Mapping[str, str]
 """A row of ``per_query.csv``."""
@@ -59,9 +59,13 @@ def _folded_list(title: str, what: str, shown: Sequence[Markup]) -> Markup:
     return section(
         "worst",
         title,
-        *shown[:_UNFOLDED],
-        folded(f"{len(rest)} more {what}", *rest) if rest else Markup(""),
+        _side_by_side(shown[:_UNFOLDED]),
+        folded(f"{len(rest)} more {what}", _side_by_side(rest)) if rest else Markup(""),
     )
+
+
+def _side_by_side(shown: Sequence[Markup]) -> Markup:
+    return element("div", *shown, attributes={"class": "queries"})
 
 
 def _ranked(row: Row, prediction: Mapping[str, Any] | None, thumbnail: Thumbnail) -> Markup:

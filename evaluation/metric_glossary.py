@@ -44,6 +44,12 @@ _MEANINGS: tuple[tuple[str, str], ...] = (
     (r"mce", "the largest of these gaps"),
     (r"adaptive_ece", "the same mean gap over bins with equally many images"),
     (r"class_wise_ece", "the same gap of every class's probability, averaged over the classes"),
+    (
+        r"coverage",
+        "share of images that a label was given for: the rules were silent on the others",
+    ),
+    (r"answered_accuracy", "accuracy among the images that a label was given for"),
+    (r"selective_risk", "share of the given labels that is wrong; less is better"),
     (r"aurc", "error rate averaged over all coverages; less is better"),
     (r"(\w+)_calibrated", "the same at the temperature fitted on other images"),
     (r"latency_p\d+_ms", "time that so many percent of the requests stay below"),
@@ -59,13 +65,17 @@ _FURTHER: tuple[tuple[str, str], ...] = (
 
 
 def glossary(names: Iterable[str]) -> list[tuple[str, str]]:
-    """Return each kind of metric among ``names`` once, ``@k`` for any cut-off, with its meaning.
+    """Return each meaning among ``names`` once, with the metrics that have it.
 
-    A name that is not known is left out; further terms of the page come last.
+    ``@k`` stands for any cut-off. A name that is not known is left out; further terms of the page
+    come last.
     """
-    found = dict.fromkeys(re.sub(r"@\d+$", "@k", name) for name in names)
-    lines = [(name, meaning) for name in found if (meaning := meaning_of(name)) is not None]
-    return [*lines, *_FURTHER]
+    found: dict[str, list[str]] = {}
+    for name in dict.fromkeys(re.sub(r"@\d+$", "@k", name) for name in names):
+        meaning = meaning_of(name)
+        if meaning is not None:
+            found.setdefault(meaning, []).append(name)
+    return [*((", ".join(same), meaning) for meaning, same in found.items()), *_FURTHER]
 
 
 def meaning_of(name: str) -> str | None:

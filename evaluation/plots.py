@@ -182,7 +182,7 @@ def _axes(x: Axis, y: Axis, *, legend: int) -> tuple[Figure, Axes]:
     axes.set_ylabel(y.label)
     axes.grid(visible=True, axis="both" if x.ticks is None else "y", linewidth=0.7)
     if x.whole:
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=10, min_n_ticks=1))
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=10, steps=[1, 2, 5, 10], integer=True))
     if x.limits:
         axes.set_xlim(*x.limits)
     if y.limits:
