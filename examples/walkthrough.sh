@@ -17,7 +17,7 @@ sightline evaluate retrieval examples/pairs/heldout.jsonl --model data/walkthrou
 sightline serve --gallery data/walkthrough/gallery --port "$PORT" &
 server=$!
 trap 'kill "$server" 2>/dev/null || true; wait "$server" || true' EXIT
-for _ in $(seq 100); do
+for _ in $(seq 600); do
   if curl --silent --fail "http://127.0.0.1:$PORT/readyz" >/dev/null; then break; fi
   sleep 0.2
 done

@@ -33,6 +33,9 @@ logger = logging.getLogger(__name__)
 
 _BACKLOG = 1024
 _STOPPING_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_KEEP_ALIVE_S = 75
+"""Seconds that an idle connection is kept: longer than proxies (60) and clients (5) keep theirs, so
+that this side never closes one just when a request is on its way."""
 _CLOSING_S = 10.0
 """Seconds to close engine and gallery after the drain; then the process ends all the same."""
 
@@ -191,6 +194,7 @@ def _uvicorn_config(
         backlog=_BACKLOG,
         http=limited_protocol(connection_limits(settings)),
         ws="none",
+        timeout_keep_alive=_KEEP_ALIVE_S,
         timeout_graceful_shutdown=max(1, round(settings.drain_timeout_s)),
     )
 

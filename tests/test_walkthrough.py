@@ -8,6 +8,8 @@ import shutil
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,11 +17,13 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 
-def free_port() -> int:
-    """Return a TCP port that nobody uses now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+@contextmanager
+def reserved_port() -> Iterator[int]:
+    """Yield a TCP port that nobody else gets by chance; who asks for it by number may listen."""
+    with socket.socket() as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        holder.bind(("127.0.0.1", 0))
+        yield int(holder.getsockname()[1])
 
 
 @pytest.mark.slow
@@ -31,13 +35,14 @@ def test_the_walkthrough_runs_from_training_to_an_answer(tmp_path: Path) -> None
     (tmp_path / "configs").symlink_to(ROOT / "configs")
     programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 
-    done = subprocess.run(
-        ["bash", str(tmp_path / "examples" / "walkthrough.sh"), "--set", "schedule.epochs=1"],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "PATH": programs, "PORT": str(free_port())},
-    )
+    with reserved_port() as port:
+        done = subprocess.run(
+            ["bash", str(tmp_path / "examples" / "walkthrough.sh"), "--set", "schedule.epochs=1"],
+            capture_output=True,
+            text=True,
+            check=False,
+            env={**os.environ, "PATH": programs, "PORT": str(port)},
+        )
 
     assert done.returncode == 0, done.stderr
     answer = json.loads(done.stdout.splitlines()[-1])
