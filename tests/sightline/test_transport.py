@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Callable
 
 import httpx
@@ -173,13 +174,16 @@ def test_a_key_is_not_shown() -> None:
 
 def test_a_server_that_is_not_there_is_said_so() -> None:
     """The message names the address and the remedy."""
-    with scripted(MODELS) as server:
-        url = server.url
-
-    with Client(url, retries=RetryRule(attempts=1)) as client:
-        with pytest.raises(ServerError, match=r"no connection .* is the server running there") as e:
-            client.gallery()
-        assert not client.ready()
+    # Bound, so that nobody else gets the port, but not listening.
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        with Client(url, retries=RetryRule(attempts=1)) as client:
+            with pytest.raises(
+                ServerError, match=r"no connection .* the server running there"
+            ) as e:
+                client.gallery()
+            assert not client.ready()
 
     assert e.value.code == "unreachable"
 
