@@ -6,6 +6,8 @@ import time
 from collections import Counter
 from collections.abc import Callable
 
+import httpx
+
 PATIENCE_S = 60.0
 """How long a test waits for another thread; only a broken one takes so long."""
 
@@ -37,6 +39,11 @@ class KeepingObserver:
     def batch_bisected(self, lane: str) -> None:
         """Count."""
         self.bisected[lane] += 1
+
+
+def wait_until_ready(client: httpx.Client) -> None:
+    """Wait until a service says that it is ready: on a busy machine its canary may be late once."""
+    wait_until(lambda: client.get("/readyz").status_code == 200)
 
 
 def wait_until(condition: Callable[[], bool]) -> None:

@@ -17,6 +17,7 @@ from service.scopes import SCOPES, RouteScopes
 from service.settings import Settings
 from tests.fakes import FakeEncoder
 from tests.service.closed_gallery import KEYS, bearer
+from tests.service.observing import wait_until_ready
 from tests.service.running import error_of, running, settings_for
 from tests.service.test_app import routes_of
 
@@ -139,7 +140,7 @@ def test_a_running_service_notices_new_and_revoked_keys(tmp_path: Path) -> None:
         answer = client.get("/v1/gallery", headers=headers)
         assert error_of(answer, 503)["code"] == "keys_unreadable"
         assert client.get("/healthz").status_code == 200
-        assert client.get("/readyz").status_code == 200
+        wait_until_ready(client)
 
 
 def test_an_open_service_takes_any_key(empty: httpx.Client) -> None:

@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from tests.fakes import picture_bytes
+from tests.service.observing import wait_until_ready
 from tests.service.small_server import servers
 
 KILLS = 20
@@ -93,7 +94,7 @@ def _one_request(
 def check(address: str, journal: Journal) -> None:
     """Compare what the server has with what the clients were told."""
     with httpx.Client(base_url=address, timeout=60, trust_env=False, verify=False) as client:
-        assert client.get("/readyz").status_code == 200
+        wait_until_ready(client)
         found: dict[str, str] = {}
         cursor = None
         while True:

@@ -11,7 +11,7 @@ import pytest
 
 from core.types import FloatArray
 from tests.fakes import FakeEncoder, picture_bytes
-from tests.service.observing import wait_until
+from tests.service.observing import wait_until, wait_until_ready
 from tests.service.running import add_colours, error_of, running
 
 
@@ -36,13 +36,14 @@ class FailingEncoder(FakeEncoder):
 def test_a_healthy_service_is_alive_and_ready(colours: httpx.Client) -> None:
     """Liveness is static; readiness names the model."""
     assert colours.get("/healthz").json() == {"status": "ok"}
+    wait_until_ready(colours)
     ready = colours.get("/readyz").json()
     assert (ready["status"], ready["model"]) == ("ready", FakeEncoder().encoder_id)
 
 
 def test_an_empty_gallery_is_ready(empty: httpx.Client) -> None:
     """Nothing to find is no failure."""
-    assert empty.get("/readyz").status_code == 200
+    wait_until_ready(empty)
     assert empty.get("/v1/search?q=red").json()["hits"] == []
 
 
@@ -59,7 +60,7 @@ def test_a_model_that_fails_is_not_ready_but_alive(tmp_path: Path) -> None:
         assert error_of(failed, 503)["type"] == "encoder"
         assert client.get("/healthz").status_code == 200
         encoder.fails = False
-        assert client.get("/readyz").status_code == 200
+        wait_until_ready(client)
 
 
 def test_a_stuck_model_turns_readiness_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
