@@ -29,6 +29,7 @@ from fastapi import Body, FastAPI
 from pydantic import BaseModel
 
 from core.types import FloatArray, PixelArray
+from encoders.confidence import Calibration
 from encoders.embedding import encode_image_bytes
 from encoders.encoder import Encoder
 from encoders.loading import Runtime, load_encoder
@@ -51,10 +52,14 @@ class CostModel:
     dim = 512
     preprocessing = Preprocessing(image_size=32, mean=(0.5,) * 3, std=(0.5,) * 3)
     logit_scale, logit_bias, context_length = 100.0, 0.0, 77
+    calibration: Calibration | None = None
 
     def __init__(self, *, call_s: float, input_s: float) -> None:
         """Take ``call_s`` a call and ``input_s`` an input."""
         self._call_s, self._input_s = call_s, input_s
+        table_DD = np.random.default_rng(0).standard_normal((self.dim, self.dim), np.float32)
+        # Of a real model no two pictures are equally near: many ties would cost each search more.
+        self._table_DD = table_DD / np.linalg.norm(table_DD, axis=1, keepdims=True)
 
     def encode_images(self, pixels_NSS3: PixelArray) -> FloatArray:
         """Return unit vectors that follow the pixels."""
@@ -78,9 +83,7 @@ class CostModel:
     def _vectors(self, seeds: Sequence[int]) -> FloatArray:
         if self._call_s:
             time.sleep(self._call_s + self._input_s * len(seeds))
-        vectors_ND = np.zeros((len(seeds), self.dim), np.float32)
-        places = [seed % self.dim for seed in seeds]
-        vectors_ND[np.arange(len(seeds)), places] = 1.0
+        vectors_ND: FloatArray = self._table_DD[[seed % self.dim for seed in seeds]]
         return vectors_ND
 
 

@@ -23,7 +23,7 @@ from encoders.encoder import Encoder
 from encoders.preprocessing import Preprocessing
 from service.inference import InferenceThread
 from service.lanes import BatchObserver, InputT, Job, Lane, OutputT
-from service.request_scope import CURRENT_SCOPE
+from service.request_scope import CURRENT_SCOPE, RequestScope
 from service.vector_cache import VectorCache
 
 logger = logging.getLogger(__name__)
@@ -167,6 +167,25 @@ class SharedEncoder:
 
         return self._stacked(self.text_cache.fetch(keys, compute, at_once=self._texts.max_batch))
 
+    async def encode_texts_async(self, texts: Sequence[str]) -> list[FloatArray]:
+        """Return the (D,) embedding of each text to a task of the event loop; they are read-only.
+
+        For a few short texts, which are cleaned in the loop's thread. The task waits without a
+        thread of its own; whoever ends the request cancels it, and its texts leave the lane.
+
+        Raises:
+            BusyError: too many texts wait for the model.
+            EncoderError: the model failed on one of the texts.
+            NotReadyError: the model is stuck, or the service is closing.
+        """
+        keys = [(self.encoder_id, self._encoder.clean_text(text)) for text in texts]
+
+        async def compute(places: list[int]) -> list[FloatArray | SightlineError]:
+            return await self._submit_async(self._texts, [texts[place] for place in places])
+
+        outcomes = await self.text_cache.fetch_async(keys, compute)
+        return [_vector_of(outcome) for outcome in outcomes]
+
     def encode_texts_uncached(self, texts: Sequence[str]) -> FloatArray:
         """Return the (N, D) embeddings of texts, always by the model: the canary's way."""
         outcomes: list[FloatArray | SightlineError] = self._submit(self._texts, texts)
@@ -217,11 +236,25 @@ class SharedEncoder:
             return job.wait()
         finally:
             forget()
-            # In the thread of the request, so that its line of the log has them.
-            now, begun_at = time.monotonic(), job.begun_at
-            scope.note("queue", job.queued_at, (begun_at or now) - job.queued_at)
-            if begun_at is not None:
-                scope.note("model", begun_at, now - begun_at)
+            _note_stages(scope, job)
+
+    async def _submit_async(
+        self, lane: Lane[InputT, OutputT], inputs: Sequence[InputT]
+    ) -> list[OutputT | SightlineError]:
+        """Queue the inputs one batch at a time, as ``_submit`` does, for a task."""
+        scope = CURRENT_SCOPE.get()
+        outcomes: list[OutputT | SightlineError] = []
+        for start in range(0, len(inputs), lane.max_batch):
+            job: Job[InputT, OutputT] = Job(inputs[start : start + lane.max_batch], scope)
+            self._inference.submit_soon(lane, job)
+            try:
+                outcomes += await job.wait_async()
+            finally:
+                if not job.done.is_open():
+                    self._inference.withdraw(lane, job)
+                if scope is not None:
+                    _note_stages(scope, job)
+        return outcomes
 
     def _run_images(self, pixels_N: list[PixelArray]) -> FloatArray:
         return _checked(self._encoder.encode_images(np.stack(pixels_N)), len(pixels_N), self.dim)
@@ -230,12 +263,22 @@ class SharedEncoder:
         return _checked(self._encoder.encode_texts(texts), len(texts), self.dim)
 
     def _stacked(self, outcomes: Iterable[FloatArray | SightlineError]) -> FloatArray:
-        rows = []
-        for outcome in outcomes:
-            if isinstance(outcome, SightlineError):
-                raise outcome
-            rows.append(outcome)
+        rows = [_vector_of(outcome) for outcome in outcomes]
         return np.stack(rows) if rows else np.empty((0, self.dim), np.float32)
+
+
+def _vector_of(outcome: FloatArray | SightlineError) -> FloatArray:
+    if isinstance(outcome, SightlineError):
+        raise outcome
+    return outcome
+
+
+def _note_stages(scope: RequestScope, job: Job[Any, Any]) -> None:
+    """Note how long a job waited and ran, where its request is known: for its line of the log."""
+    now, begun_at = time.monotonic(), job.begun_at
+    scope.note("queue", job.queued_at, (begun_at or now) - job.queued_at)
+    if begun_at is not None:
+        scope.note("model", begun_at, now - begun_at)
 
 
 def _checked(vectors_ND: FloatArray, count: int, dim: int) -> FloatArray:

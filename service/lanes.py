@@ -6,7 +6,6 @@ error. A lane holds the jobs of one kind in the order of their priority and make
 
 from __future__ import annotations
 
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
@@ -14,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
 from core.errors import BusyError, DeadlineError, EncoderError, SightlineError
+from service.latch import Latch
 from service.request_scope import Priority, RequestScope, deadline_message
 
 InputT = TypeVar("InputT")
@@ -58,8 +58,8 @@ class Job(Generic[InputT, OutputT]):
     """``time.monotonic()`` of the beginning of its batch; ``None`` before."""
     outcomes: dict[int, OutputT | SightlineError] = field(default_factory=dict)
     """Result or error of each input, by its place."""
-    done: threading.Event = field(default_factory=threading.Event)
-    """Set when every input has an outcome."""
+    done: Latch = field(default_factory=Latch)
+    """Open when every input has an outcome."""
 
     @property
     def priority(self) -> Priority:
@@ -70,7 +70,7 @@ class Job(Generic[InputT, OutputT]):
         """Store the outcome of one input; the first one counts, the last input wakes the caller."""
         self.outcomes.setdefault(place, outcome)
         if len(self.outcomes) == len(self.inputs):
-            self.done.set()
+            self.done.open()
 
     def fail(self, error: SightlineError) -> None:
         """Give every input that has no outcome yet this error."""
@@ -91,6 +91,14 @@ class Job(Generic[InputT, OutputT]):
             assert self.scope is not None
             self.scope.abandon()
             raise DeadlineError(deadline_message(self.scope.timeout_s))
+        return self._in_order()
+
+    async def wait_async(self) -> list[OutputT | SightlineError]:
+        """Return the outcomes in the order of the inputs; the task is cancelled at its deadline."""
+        await self.done.opened()
+        return self._in_order()
+
+    def _in_order(self) -> list[OutputT | SightlineError]:
         return [self.outcomes[place] for place in range(len(self.inputs))]
 
 

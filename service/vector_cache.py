@@ -13,11 +13,14 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+
+import numpy as np
 
 from core.errors import SightlineError
 from core.types import FloatArray
+from service.latch import Latch
 from service.request_scope import CURRENT_SCOPE, Priority
 
 Key = tuple[str, str | bytes]
@@ -32,13 +35,13 @@ class _Flight:
     """A computation that somebody has begun."""
 
     priority: Priority
-    landed: threading.Event = field(default_factory=threading.Event)
+    landed: Latch = field(default_factory=Latch)
     vector_D: FloatArray | None = None
 
     def land(self, vector_D: FloatArray | None) -> None:
         """Wake those who wait, with the vector or with nothing."""
         self.vector_D = vector_D
-        self.landed.set()
+        self.landed.open()
 
 
 class VectorCache:
@@ -79,9 +82,7 @@ class VectorCache:
             DeadlineError: the request's time ended while another one computed.
             SightlineError: what ``compute`` raises.
         """
-        places: dict[Key, int] = {}
-        for place, key in enumerate(keys):
-            places.setdefault(key, place)
+        places = _first_places(keys)
         found: dict[Key, Outcome] = {}
         others: dict[Key, _Flight] = {}
         asked = iter(places)
@@ -97,6 +98,37 @@ class VectorCache:
         for start in range(0, len(alone), at_once):
             some = alone[start : start + at_once]
             found |= self._keep(some, compute([places[key] for key in some]))
+        return [found[key] for key in keys]
+
+    async def fetch_async(
+        self, keys: Sequence[Key], compute: Callable[[list[int]], Awaitable[Sequence[Outcome]]]
+    ) -> list[Outcome]:
+        """Return the outcome of each key as :meth:`fetch` does, for a task of the event loop.
+
+        For few keys, which are computed in one call. Nothing blocks, and the task may be cancelled
+        at any time.
+
+        Raises:
+            SightlineError: what ``compute`` raises.
+        """
+        places = _first_places(keys)
+        found: dict[Key, Outcome] = {}
+        others: dict[Key, _Flight] = {}
+        own = self._claim(iter(places), found, others, at_once=len(places) + 1)
+        if own:
+            outcomes: dict[Key, Outcome] = {}
+            try:
+                computed = await compute([places[key] for key in own])
+                outcomes = self._keep([*own], computed)
+            finally:
+                self._land(own, outcomes)
+            found |= outcomes
+        for key, flight in others.items():
+            await flight.landed.opened()
+            if flight.vector_D is not None:
+                found[key] = flight.vector_D
+        if alone := [key for key in others if key not in found]:
+            found |= self._keep(alone, await compute([places[key] for key in alone]))
         return [found[key] for key in keys]
 
     def _claim(
@@ -139,14 +171,18 @@ class VectorCache:
         try:
             outcomes = self._keep(list(own), compute(list(own)))
         finally:
-            with self._lock:
-                for key, flight in own.items():
-                    if self._flights.get(key) is flight:
-                        del self._flights[key]
-            for key, flight in own.items():
-                outcome = outcomes.get(key)
-                flight.land(None if isinstance(outcome, SightlineError) else outcome)
+            self._land(own, outcomes)
         return outcomes
+
+    def _land(self, own: dict[Key, _Flight], outcomes: dict[Key, Outcome]) -> None:
+        """End what we computed for others too; they go on, with the vector or by themselves."""
+        with self._lock:
+            for key, flight in own.items():
+                if self._flights.get(key) is flight:
+                    del self._flights[key]
+        for key, flight in own.items():
+            outcome = outcomes.get(key)
+            flight.land(None if isinstance(outcome, SightlineError) else outcome)
 
     def _keep(self, keys: Sequence[Key], outcomes: Sequence[Outcome]) -> dict[Key, Outcome]:
         """Remember the good outcomes, drop the least recently used, and return all by key."""
@@ -162,13 +198,20 @@ class VectorCache:
         return kept
 
 
+def _first_places(keys: Sequence[Key]) -> dict[Key, int]:
+    """Return each key once, with the place where it stands first."""
+    places: dict[Key, int] = {}
+    for place, key in enumerate(keys):
+        places.setdefault(key, place)
+    return places
+
+
 def _own_copy(outcome: Outcome) -> Outcome:
     """Return a read-only copy of a vector: a row of a batch would keep the whole batch alive."""
     if isinstance(outcome, SightlineError):
         return outcome
-    copy_D = outcome.copy()
-    copy_D.flags.writeable = False
-    return copy_D
+    # Through bytes, which nobody can write to; an array's own copy lets other threads in between.
+    return np.frombuffer(outcome.tobytes(), outcome.dtype)
 
 
 def _landed(flight: _Flight) -> FloatArray | None:

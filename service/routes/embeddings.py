@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from typing import TypeGuard
 
 import numpy as np
 from fastapi import APIRouter, Request
@@ -13,7 +14,7 @@ from core.errors import NotFoundError, SightlineError, UsageError
 from core.types import FloatArray, JSONObject, JSONValue
 from service.access import check_count, check_text, engine_of
 from service.answers import EmbeddingAnswer, ModelAnswer, ModelsAnswer
-from service.embedding_inputs import embedding_inputs
+from service.embedding_inputs import EmbeddingInput, embedding_inputs
 from service.embedding_schemas import EmbeddingRequest
 from service.engine import Engine
 from service.errors import out_of_range
@@ -28,6 +29,11 @@ router = APIRouter(tags=["embeddings"])
 
 _MOST_WATCHED = 8
 """Inputs of a request that somebody may wait for; larger ones yield to searches at the model."""
+
+_MOST_SHORT_TEXTS = 4
+_MOST_SHORT_CHARS = 256
+"""Texts and characters of them all that are cleaned and counted in the event loop: a millisecond at
+most with the tokenizer of CLIP, where a thread would cost each request more."""
 
 _EXAMPLE: JSONObject = {
     "object": "list",
@@ -56,7 +62,15 @@ async def post_embeddings(request: Request) -> Response:
     """Return unit vectors; the official ``openai`` client works against this route."""
     engine = engine_of(request)
     upload = await read_upload(request, EmbeddingRequest, engine.settings)
-    return json_response(await engine.workers.run(_embed, engine, upload.fields))
+    fields = upload.fields
+    _check_model(engine, fields.model)
+    _check_dimensions(engine, fields.dimensions)
+    inputs = embedding_inputs(fields)
+    if _is_short(inputs):
+        texts = _checked_texts(engine, inputs)
+        vectors = await engine.encoder.encode_texts_async(texts)
+        return json_response(_answer(engine, fields, vectors, texts))
+    return json_response(await engine.workers.run(_embed, engine, fields, inputs))
 
 
 @router.get(
@@ -92,40 +106,64 @@ def _model_object(engine: Engine) -> JSONObject:
     }
 
 
-def _embed(engine: Engine, fields: EmbeddingRequest) -> JSONObject:
-    _check_model(engine, fields.model)
-    _check_dimensions(engine, fields.dimensions)
-    inputs = embedding_inputs(fields)
+def _is_short(inputs: Sequence[EmbeddingInput]) -> TypeGuard[Sequence[str]]:
+    """Return whether the inputs are few short texts: the event loop can prepare them itself."""
+    if len(inputs) > _MOST_SHORT_TEXTS:
+        return False
+    chars = 0
+    for item in inputs:
+        if not isinstance(item, str):
+            return False
+        chars += len(item)
+    return chars <= _MOST_SHORT_CHARS
+
+
+def _embed(
+    engine: Engine, fields: EmbeddingRequest, inputs: Sequence[EmbeddingInput]
+) -> JSONObject:
+    """Embed any inputs, in a thread of the request."""
     if len(inputs) > _MOST_WATCHED:
         work_as(Priority.BULK)
-    texts = {place: item for place, item in enumerate(inputs) if isinstance(item, str)}
-    images = {place: item for place, item in enumerate(inputs) if not isinstance(item, str)}
-    vectors = dict(zip(texts, _embed_texts(engine, texts), strict=True))
-    vectors |= dict(zip(images, _embed_images(engine, list(images.values())), strict=True))
-    vectors_ND = np.stack([vectors[place] for place in range(len(inputs))])
+    texts = _checked_texts(engine, inputs)
+    images = [item for item in inputs if not isinstance(item, str)]
+    of_texts = iter(engine.encoder.encode_texts(texts))
+    of_images = iter(_embed_images(engine, images))
+    vectors = [next(of_texts if isinstance(item, str) else of_images) for item in inputs]
+    return _answer(engine, fields, vectors, texts)
+
+
+def _answer(
+    engine: Engine,
+    fields: EmbeddingRequest,
+    vectors: Sequence[FloatArray],
+    texts: Sequence[str],
+) -> JSONObject:
+    """Return the body of the answer; ``texts`` are those whose tokens count."""
     if fields.dimensions is not None:
-        vectors_ND = _shortened(vectors_ND, fields.dimensions)
+        vectors = [*_shortened(np.stack(vectors), fields.dimensions)]
     data: list[JSONValue] = [
         {
             "object": "embedding",
             "index": place,
             "embedding": _encoded(vector_D, fields.encoding_format),
         }
-        for place, vector_D in enumerate(vectors_ND)
+        for place, vector_D in enumerate(vectors)
     ]
-    tokens = sum(engine.encoder.count_tokens(list(texts.values()))) if texts else 0
+    tokens = sum(engine.encoder.count_tokens(texts)) if texts else 0
     usage: JSONObject = {"prompt_tokens": tokens, "total_tokens": tokens}
     return {"object": "list", "data": data, "model": engine.encoder.name, "usage": usage}
 
 
-def _embed_texts(engine: Engine, texts: Mapping[int, str]) -> Sequence[FloatArray]:
+def _checked_texts(engine: Engine, inputs: Sequence[EmbeddingInput]) -> list[str]:
+    """Return the texts among the inputs, each within its limits."""
+    texts = {place: item for place, item in enumerate(inputs) if isinstance(item, str)}
     check_count(len(texts), limit=engine.settings.max_texts, what="texts", param="input")
     for place, text in texts.items():
         check_text(text, limit_chars=engine.settings.max_text_chars, param=f"input[{place}]")
         if not text.strip():
             raise UsageError(f"input[{place}] is empty; send some words", param=f"input[{place}]")
     count_work(texts=len(texts))
-    return list(engine.encoder.encode_texts(list(texts.values()))) if texts else []
+    return list(texts.values())
 
 
 def _embed_images(engine: Engine, sources: Sequence[ImageSource]) -> list[FloatArray]:
