@@ -81,7 +81,7 @@ def command(
       sightline evaluate classify pairs.jsonl --labels cat,dog,bird --out reports/pets
       sightline evaluate classify test.npz --calibrate val.npz --conformal 0.1 --ablate-templates
       sightline evaluate classify photos-by-class --unknown other-photos
-      sightline evaluate classify photos-by-class --url http://127.0.0.1:8000
+      sightline evaluate classify photos-by-class --url http://127.0.0.1:8000 --label-set pets
     """
     from cli.evaluate_served_labels import served_report
     from cli.evaluation_labels import wanted_labels
@@ -90,7 +90,14 @@ def command(
     from evaluation.classify import ClassifyOptions
 
     options = ClassifyOptions(group_by, ablate_templates, conformal, statistics)
-    wanted = wanted_labels(labels, label_set, templates_name, gallery)
+    if url is not None and label_set is not None and (labels or templates_name or gallery):
+        raise UsageError(
+            "--url with --label-set scores the label set that the server holds, as it is; leave "
+            "--labels, --templates and --gallery out"
+        )
+    held_there = label_set if url is not None else None
+    here = None if held_there else label_set
+    wanted = wanted_labels(labels, here, templates_name, gallery)
     if url is None:
         named = any(option is not None for option in (labels, label_set, templates_name))
         beside = (calibrate, unknown)
@@ -102,7 +109,7 @@ def command(
         )
     else:
         report = served_report(
-            data, reading, url, labels=wanted[0], templates=wanted[1], options=options
+            data, reading, url, label_set=held_there, wanted=wanted, options=options
         )
     if train is not None:
         report = count_overlap(report, data, train, reading)

@@ -113,6 +113,7 @@ def evaluate_predictions(
     label_digest: str,
     template_digest: str | None,
     settings: JSONObject,
+    details: JSONObject | None = None,
 ) -> Report:
     """Return the report of labels that somebody else gave, for example the running service."""
     options = options or ClassifyOptions()
@@ -120,7 +121,7 @@ def evaluate_predictions(
         predictions,
         options.statistics,
         group_by=options.group_by,
-        details={},
+        details=details or {},
         facts=facts,
         provenance=provenance,
         label_digest=label_digest,

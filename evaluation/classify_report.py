@@ -40,7 +40,7 @@ from evaluation.latency import latency_histogram, latency_metrics
 from evaluation.predictions import Predictions
 from evaluation.provenance import Provenance
 from evaluation.report import Report
-from evaluation.selective_metrics import risk_coverage
+from evaluation.selective_metrics import answered_values, risk_coverage
 from evaluation.slices import group_of
 
 TOP_K = 5
@@ -122,6 +122,9 @@ def measure(predictions: Predictions, *, group_by: str | None = None) -> Measure
         "rank": ranks_N.tolist(),
         "image": [str(pair.image) for pair in predictions.pairs],
     }
+    if predictions.silences:
+        values |= answered_values(predictions.silences, predictions.correct_N)
+        texts["no_label_because"] = list(predictions.silences)
     if predictions.latencies_ms:
         texts["latency_ms"] = list(predictions.latencies_ms)
     return Measurements(

@@ -27,7 +27,17 @@ from evaluation.intervals import (
 from evaluation.resampling import clusters_of
 from evaluation.significance import holm, mcnemar_exact, sign_flip_p_values
 
-_LOWER_IS_BETTER = ("nll", "brier", "ece", "mce", "adaptive_ece", "class_wise_ece", "fpr95", "aurc")
+_LOWER_IS_BETTER = (
+    "nll",
+    "brier",
+    "ece",
+    "mce",
+    "adaptive_ece",
+    "class_wise_ece",
+    "fpr95",
+    "aurc",
+    "selective_risk",
+)
 _LOWER_PREFIXES = ("latency",)
 
 

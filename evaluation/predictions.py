@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +36,8 @@ class Predictions:
     """Rows sum to 1."""
     latencies_ms: tuple[float, ...] = ()
     """Of each image, where somebody was asked."""
+    silences: tuple[str | None, ...] = ()
+    """Why no label was given, ``None`` where one was; empty where one always is."""
 
     @property
     def predicted_N(self) -> IdArray:  # noqa: N802 - the shape is in the name
@@ -58,9 +60,7 @@ class Predictions:
     def at_temperature(self, temperature: float) -> Predictions:
         """Return the same predictions with logits divided by a temperature."""
         logits_NC = self.logits_NC / temperature
-        return Predictions(
-            self.pairs, self.labels, self.truth_N, logits_NC, softmax(logits_NC), self.latencies_ms
-        )
+        return replace(self, logits_NC=logits_NC, probabilities_NC=softmax(logits_NC))
 
     def rows(self, places: Sequence[int] | IdArray) -> Predictions:
         """Return some of the images."""
@@ -74,6 +74,7 @@ class Predictions:
             tuple(self.latencies_ms[place] for place in chosen.tolist())
             if self.latencies_ms
             else (),
+            tuple(self.silences[place] for place in chosen.tolist()) if self.silences else (),
         )
 
 

@@ -39,11 +39,7 @@ class Prompts:
     @property
     def label_digest(self) -> str:
         """Return the sha256 of the labels in their order, with all that describes them."""
-        rows: list[JSONValue] = [
-            [label.text, list(label.aliases), list(label.prompts), label.background]
-            for label in self.labels
-        ]
-        return sha256_bytes(canonical_json(rows))
+        return digest_of_labels(self.labels)
 
     def by_template(self) -> FloatArray | None:
         """Return the prompts as (C, T, D); ``None`` where labels have prompts of their own."""
@@ -72,6 +68,14 @@ class Prompts:
                 place for place, label in enumerate(self.labels) if label.background
             ),
         )
+
+
+def digest_of_labels(labels: Sequence[Label]) -> str:
+    """Return the sha256 of labels in their order, with all that describes them."""
+    rows: list[JSONValue] = [
+        [label.text, list(label.aliases), list(label.prompts), label.background] for label in labels
+    ]
+    return sha256_bytes(canonical_json(rows))
 
 
 def embed_prompts(

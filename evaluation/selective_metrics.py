@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,3 +58,30 @@ def risk_coverage(confidence_N: NDArray[np.float64], correct_N: NDArray[np.bool_
         coverage_T=(last_T + 1) / len(confidence_N),
         risk_T=wrong_T / (last_T + 1),
     )
+
+
+def answered_values(
+    silences: Sequence[str | None], correct_N: NDArray[np.bool_]
+) -> dict[str, NDArray[np.float64]]:
+    """Return what each image is worth where no label is given if a rule says so.
+
+    Their means are the coverage, the accuracy among the answered images and the selective risk;
+    an image without an answer has NaN in the last two.
+    Source: El-Yaniv, Wiener 2010, JMLR 11, section 2.
+
+    Args:
+        silences: why no label was given; ``None`` where one was.
+        correct_N: whether the best label is the true one.
+
+    Raises:
+        UsageError: lengths differ.
+    """
+    answered_N = np.array([reason is None for reason in silences], np.bool_)
+    if answered_N.shape != correct_N.shape:
+        raise UsageError(f"{len(silences)} answers for {correct_N.shape} predictions")
+    right_N = np.where(answered_N, correct_N.astype(np.float64), np.nan)
+    return {
+        "coverage": answered_N.astype(np.float64),
+        "answered_accuracy": right_N,
+        "selective_risk": 1.0 - right_N,
+    }

@@ -19,6 +19,7 @@ from evaluation.estimates import Statistics
 from evaluation.report import Report, report_json
 from evaluation.retrieval import evaluate_retrieval
 from evaluation.retrieval_options import RetrievalOptions
+from sightline.client import Client
 from tests.evaluation.colour_pairs import embedded, embedded_with_labels
 from tests.fakes import COLOURS, picture_bytes
 from tests.service.running import running
@@ -139,6 +140,52 @@ def test_labels_through_the_server_are_labels_offline(tmp_path: Path) -> None:
     assert report["images"] == len(COLOURS) - 1
 
 
+def test_a_label_set_of_the_server_is_scored_as_users_get_it(tmp_path: Path) -> None:
+    """Its head corrects a picture, and its rule is silent on one: both are in the report.
+
+    Four pictures: red and green are right, yellow is called blue by examples alone, and white is
+    below the least cosine.
+    """
+    truth = {"red": "red", "green": "green", "yellow": "blue", "white": "green"}
+    for colour, label in truth.items():
+        (tmp_path / "data" / label).mkdir(exist_ok=True, parents=True)
+        (tmp_path / "data" / label / f"{colour}.png").write_bytes(picture_bytes(colour))
+    known = {"red": (198, 18, 18), "green": (18, 180, 18), "blue": (150, 200, 60)}
+    with running(tmp_path / "served") as http, Client(str(http.base_url)) as client:
+        client.label_sets.save("traffic", [*known], template_set="name")
+        texts = served(http, "classify", tmp_path / "data", "--label-set", "traffic")
+        shades = [(210, 230, 30), (215, 210, 40), (225, 215, 10)]
+        client.label_sets.examples(
+            "traffic", [picture_bytes(shade) for shade in shades], ["blue"] * 3, head="class_means"
+        )
+        near = [picture_bytes(shade) for shade in known.values()]
+        grey = [picture_bytes((200 + 5 * n, 210, 205)) for n in range(4)]
+        client.label_sets.calibrate(
+            "traffic", [*near, *grey], [*known, *(None for _ in grey)], keep=1.0
+        )
+        report = served(http, "classify", tmp_path / "data", "--label-set", "traffic@1")
+
+    metrics = report["metrics"]
+    assert texts["metrics"]["coverage"]["value"] == 1
+    assert texts["served"] == {
+        "head": None,
+        "calibrated": False,
+        "no_label_because": {},
+        "warnings": [],
+    }
+    assert report["settings"]["label_set"] == "traffic@1"
+    assert report["served"]["head"] == {"number": 1, "kind": "class_means"}
+    assert report["served"]["calibrated"]
+    assert sum(report["served"]["no_label_because"].values()) == 1
+    assert metrics["coverage"]["value"] == 0.75
+    assert metrics["answered_accuracy"]["value"] == 1
+    assert metrics["answered_accuracy"]["n"] == 3
+    assert metrics["selective_risk"]["value"] == 0
+    assert metrics["accuracy"]["value"] == 0.75
+    assert texts["metrics"]["accuracy"]["value"] == 0.5
+    assert report["comparable"]["labels"] == texts["comparable"]["labels"]
+
+
 def test_options_of_this_machine_are_refused_with_a_server(tmp_path: Path) -> None:
     """A server searches and labels with its own model, and takes no vectors of a file."""
     table = write_pairs(tmp_path)
@@ -148,6 +195,7 @@ def test_options_of_this_machine_are_refused_with_a_server(tmp_path: Path) -> No
             ("classify", table, "--ablate-templates"),
             ("retrieval", tmp_path / "pairs.npz"),
             ("classify", tmp_path / "pairs.npz"),
+            ("classify", table, "--label-set", "pets", "--templates", "name"),
         ):
             with pytest.raises(UsageError):
                 served(client, *arguments)
