@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import SHADES, OpenPage
-from tests.browser.looking import expect_first, first_tile
+from tests.browser.looking import expect_address, expect_first, first_tile
 
 pytestmark = [pytest.mark.xdist_group("browser"), pytest.mark.slow]
 
@@ -46,7 +46,7 @@ def test_the_keyboard_is_enough(open_page: OpenPage) -> None:
     expect(page.locator("#details-facts dd").first).to_have_text("red")
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_be_hidden()
-    assert page.url.endswith("/?q=red")
+    expect_address(page, "/?q=red")
     expect(first_tile(page).locator(".tile-open")).to_be_focused()
     page.keyboard.press("m")
 
@@ -140,7 +140,7 @@ def test_details_show_what_is_known(open_page: OpenPage) -> None:
     expect(dialog.locator("#details-image")).to_have_attribute("src", picture)
     dialog.get_by_role("button", name="Close").click()
     expect(dialog).to_be_hidden()
-    assert page.url.endswith("/")
+    expect_address(page, "/")
 
 
 def test_details_explain_a_query_of_several_parts(open_page: OpenPage) -> None:

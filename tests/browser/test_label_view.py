@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import OpenPage
+from tests.browser.looking import expect_address
 from tests.fakes import picture_bytes
 
 pytestmark = [pytest.mark.xdist_group("browser"), pytest.mark.slow]
@@ -51,7 +52,7 @@ def test_the_tabs_change_the_view_and_back_returns(open_page: OpenPage) -> None:
     page = open_page("/")
     page.get_by_role("link", name="Label").click()
     expect(page.get_by_role("heading", name="Which word fits?")).to_be_visible()
-    assert page.url.endswith("/?view=label")
+    expect_address(page, "/?view=label")
     expect(page.get_by_role("link", name="Label")).to_have_attribute("aria-current", "page")
     page.go_back()
 
@@ -159,7 +160,7 @@ def test_a_pasted_list_becomes_labels(open_page: OpenPage) -> None:
 def forms_sent(page: Page, count: int) -> list[list[str]]:
     """Wait until the page has sent this many forms since ``NOTE_FORMS`` and return them."""
     # Playwright's own waiting evaluates text in the page, which the content policy forbids.
-    for _ in range(400):
+    for _ in range(2400):
         forms: list[list[str]] = page.evaluate("() => window.forms")
         if len(forms) >= count:
             break

@@ -11,7 +11,7 @@ from playwright.sync_api import Route, expect
 from core.errors import QueryError
 from index.query import parse_query
 from tests.browser.conftest import SHADES, OpenPage
-from tests.browser.looking import expect_first, first_picture_is_drawn, first_tile
+from tests.browser.looking import expect_address, expect_first, first_picture_is_drawn, first_tile
 from tests.fakes import picture_bytes
 
 pytestmark = [pytest.mark.xdist_group("browser"), pytest.mark.slow]
@@ -56,8 +56,8 @@ def test_words_find_pictures(open_page: OpenPage) -> None:
     expect(first_tile(page).locator(".score")).to_have_text(re.compile(r"^1\.000|^0\.9\d\d"))
     expect(page.locator("#summary")).to_have_text(re.compile(r"^[34]\d shown . [\d.]+ ms . exact$"))
     assert first_picture_is_drawn(page)
-    assert page.url.endswith("/?q=a+red+car")
-    assert page.title() == "a red car - Sightline"
+    expect_address(page, "/?q=a+red+car")
+    expect(page).to_have_title("a red car - Sightline")
 
 
 def test_results_follow_the_typing(open_page: OpenPage) -> None:
@@ -69,7 +69,7 @@ def test_results_follow_the_typing(open_page: OpenPage) -> None:
     expect(page).to_have_url(re.compile(r"q=blue\+sea$"))
     page.go_back()
 
-    assert page.url.endswith("/")
+    expect_address(page, "/")
     expect(page.locator("#results-title")).to_have_text("In the gallery")
 
 
@@ -89,7 +89,7 @@ def test_the_back_button_returns_to_the_query_before(open_page: OpenPage) -> Non
     tile.hover()
     tile.get_by_role("button", name="More like this: a red square").click()
     expect_first(page, "red")
-    assert page.url.endswith("/?q=%2Bid%3Ared")
+    expect_address(page, "/?q=%2Bid%3Ared")
     page.go_back()
 
     expect_first(page, "yellow")

@@ -56,7 +56,8 @@ def _spin() -> None:
 
 def _open_files() -> list[int]:
     found = []
-    for number in range(64):
+    # It has the number that it had in the parent, which may have many files open.
+    for number in range(2**16):
         try:
             os.fstat(number)
         except OSError:
