@@ -47,6 +47,7 @@ _COUNTS = (
     ("train_images", "training images"),
 )
 _FRACTIONS = ("query", "image", "class", "draw")
+_UNBOUNDED = ("nll", "brier")
 
 
 def introduction(fields: Mapping[str, Any]) -> list[Markup]:
@@ -128,7 +129,8 @@ def _card(name: str, metric: Mapping[str, Any]) -> Markup:
     digits = 2 if metric["unit"] == "ms" else 3
     shown = "-" if metric["value"] is None else f"{metric['value']:.{digits}f}"
     between = "no interval" if low is None else f"{low:.{digits}f} to {high:.{digits}f}"
-    drawn = bar(metric["value"], low, high) if metric["unit"] in _FRACTIONS else Markup("")
+    has_bar = metric["unit"] in _FRACTIONS and not name.startswith(_UNBOUNDED)
+    drawn = bar(metric["value"], low, high) if has_bar else Markup("")
     parts = joined(
         [
             element("p", _breakable(name), attributes={"class": "muted"}),
