@@ -38,6 +38,7 @@ class SearchRequest:
     k: int = 10
     filter: JSONObject | None = None
     cursor: str | None = None
+    min_confidence: float | None = None
     mode: Mode = "vector"
     explain: bool = False
 

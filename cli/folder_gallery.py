@@ -49,6 +49,7 @@ class FolderGallery:
             k=request.k,
             filter=None if request.filter is None else parse_filter(request.filter),
             cursor=request.cursor,
+            min_confidence=request.min_confidence,
             mode=request.mode,
             explain=request.explain,
         )

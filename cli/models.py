@@ -1,4 +1,4 @@
-"""``sightline models``: list, show, verify and export models."""
+"""``sightline models``: list, show, verify and export models; merge and calibrate are beside it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 import click
 
 from cli.merge import command as merge
+from cli.models_calibrate import command as calibrate
 from cli.output import note, print_json, print_lines, print_table
 from core.errors import ArtifactError, NotFoundError
 from core.types import JSONObject, JSONValue
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def command() -> None:
-    """List, show, verify and export models.
+    """List, show, verify, export, merge and calibrate models.
 
     \b
     Examples:
@@ -33,6 +34,7 @@ def command() -> None:
 
 
 command.add_command(merge)
+command.add_command(calibrate)
 
 
 @command.command("list")

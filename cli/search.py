@@ -37,6 +37,11 @@ _CAPTION_CHARS = 60
 )
 @click.option("--cursor", help="Of an earlier answer, to go on.")
 @click.option(
+    "--min-confidence",
+    type=click.FloatRange(0, 1),
+    help="Least probability that a hit is relevant; the answer may be empty.",
+)
+@click.option(
     "--gallery", type=click.Path(path_type=Path), help="Folder of the gallery.  [default: gallery]"
 )
 @click.option("--model", help="Model folder or open_clip source.  [default: the gallery's]")
@@ -51,6 +56,7 @@ def command(
     filter_text: str | None,
     mode: Mode,
     cursor: str | None,
+    min_confidence: float | None,
     gallery: Path | None,
     model: str | None,
     url: str | None,
@@ -71,6 +77,7 @@ def command(
       sightline search --image cat.jpg
       sightline search "2:vintage" --image car.jpg --filter '{"label": "car"}' --explain
       sightline search invoice --mode keyword --json
+      sightline search "a cat" --min-confidence 0.5
       sightline search "a red car" --url http://photos.example:8000
     """
     request = SearchRequest(
@@ -79,6 +86,7 @@ def command(
         k=k,
         filter=filter_object(filter_text),
         cursor=cursor,
+        min_confidence=min_confidence,
         mode=mode,
         explain=explain,
     )
@@ -87,7 +95,7 @@ def command(
     if as_json:
         _print_json(found)
     else:
-        _show(found)
+        _show(found, min_confidence=min_confidence)
 
 
 def _check(request: SearchRequest) -> None:
@@ -166,7 +174,7 @@ def _hit_object(hit: Hit, path: str | None) -> JSONObject:
     return {
         "id": hit.id,
         "score": round(hit.score, _DIGITS),
-        "confidence": hit.confidence,
+        "confidence": None if hit.confidence is None else round(hit.confidence, _DIGITS),
         "caption": hit.caption,
         "metadata": hit.metadata,
         "path": path,
@@ -174,17 +182,22 @@ def _hit_object(hit: Hit, path: str | None) -> JSONObject:
     }
 
 
-def _show(found: Found) -> None:
+def _show(found: Found, *, min_confidence: float | None) -> None:
     hits = found.answer.hits
     if not hits:
-        note("no hits: the gallery is empty, or nothing satisfies the filter")
+        cause = "" if min_confidence is None else f", or reaches the confidence {min_confidence:g}"
+        note(f"no hits: the gallery is empty, or nothing satisfies the filter{cause}")
         return
-    header = ["rank", "score", *(f"{term.weight:g}:{term.term}" for term in hits[0].terms or ())]
+    rated = hits[0].confidence is not None
+    columns = ["rank", "score", *(["confidence"] if rated else [])]
+    header = [*columns, *(f"{term.weight:g}:{term.term}" for term in hits[0].terms or ())]
     rows = []
     for rank, hit in enumerate(hits, start=1):
         where = found.paths.get(hit.id) or hit.id
         shares = [f"{share.contribution:.4f}" for share in hit.terms or ()]
-        rows.append([str(rank), f"{hit.score:.4f}", *shares, _short(where), _caption(hit.caption)])
+        sure = [] if hit.confidence is None else [f"{hit.confidence:.2f}"]
+        numbers = [str(rank), f"{hit.score:.4f}", *sure, *shares]
+        rows.append([*numbers, _short(where), _caption(hit.caption)])
     print_table([*header, "image", "caption"], rows)
 
 

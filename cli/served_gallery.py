@@ -64,6 +64,7 @@ class ServedGallery:
                 k=request.k,
                 filter=request.filter,
                 cursor=request.cursor,
+                min_confidence=request.min_confidence,
                 mode=request.mode,
                 explain=request.explain,
             )

@@ -120,7 +120,7 @@ def _read_background(path: Path, *, dim: int) -> FloatArray:
         raise ArtifactError(f"{path} cannot be read: {error}; calibrate the model again") from error
     if stored.dtype != np.float16 or stored.ndim != 2 or stored.shape[1] != dim:  # noqa: PLR2004 - rows and columns
         raise ArtifactError(
-            f"{path} has shape {stored.shape} and type {stored.dtype}, expected float16 (B, {dim}); "
-            "calibrate the model again"
+            f"{path} has shape {stored.shape} and type {stored.dtype}, expected float16 and "
+            f"(B, {dim}); calibrate the model again"
         )
     return cast("FloatArray", stored.astype(np.float32))

@@ -111,12 +111,11 @@ def reaches(queries_ND: FloatArray, background_BD: FloatArray) -> NDArray[np.flo
 
 
 def confidence_of(
-    line: ConfidenceLine, scores_K: FloatArray, *, reach: float
+    line: ConfidenceLine, scores_K: FloatArray, *, reach: float | NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Return the probability of each score, for one query."""
+    """Return the probability of each score; ``reach`` is one of the query, or one of each score."""
     scores = np.asarray(scores_K, np.float64)
     logits_K = line.score_weight * scores + line.gap_weight * (scores - reach) + line.offset
-    probabilities_K: NDArray[np.float64] = 1.0 / (
-        1.0 + np.exp(-np.clip(logits_K, -_LARGEST_LOGIT, _LARGEST_LOGIT))
-    )
+    bounded_K = np.clip(logits_K, -_LARGEST_LOGIT, _LARGEST_LOGIT)
+    probabilities_K: NDArray[np.float64] = 1.0 / (1.0 + np.exp(-bounded_K))
     return probabilities_K

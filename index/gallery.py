@@ -25,6 +25,7 @@ from index.adding import (
 )
 from index.collection import Collection
 from index.combining import combine, contributions
+from index.confidence import rated_kind, with_confidence
 from index.embedding import embed_images, embed_terms
 from index.filters import Filter
 from index.items import Item, NewItem, SearchResult, Status
@@ -154,12 +155,8 @@ class Gallery:
             NotFoundError: a term names an item that does not exist.
             ImageError: a term's picture cannot be decoded.
         """
-        if query.min_confidence is not None:
-            raise QueryError(
-                "min_confidence needs a model with a calibration, and this one has none; leave it "
-                "out and use the score",
-                param="min_confidence",
-            )
+        calibration = self.encoder.calibration
+        kind = rated_kind(query, calibration)
         if query.explain and query.mode != "vector":
             raise QueryError(f"explain works in mode vector, not {query.mode}", param="explain")
         if query.mode == "keyword":
@@ -170,6 +167,14 @@ class Gallery:
         query_D, length = combine(query.terms, units_TD)
         words = [term for term in query.terms if term.text is not None]
         found = self._page(query, query_D, words)
+        if kind is not None and calibration is not None:
+            found = with_confidence(
+                found,
+                query_D,
+                kind=kind,
+                calibration=calibration,
+                least=query.min_confidence,
+            )
         if not query.explain:
             return found
         hits_KD = self.collection.vectors([hit.id for hit in found.hits])

@@ -43,6 +43,8 @@ class Term:
     """An embedding of the gallery's own model, of any length but zero."""
     weight: float = 1.0
     """Negative to steer away from the term."""
+    embedded_image: bool = False
+    """Whether the vector is that of a picture, embedded before the query was made."""
 
     def __post_init__(self) -> None:
         """Check that the term is one thing, with a usable weight.
@@ -61,6 +63,11 @@ class Term:
                 f"the weight of {self.label!r} is {self.weight}; give a number from "
                 f"-{MOST_WEIGHT:g} to {MOST_WEIGHT:g} that is not 0"
             )
+
+    @property
+    def is_image(self) -> bool:
+        """Whether the term is a picture, in whichever form."""
+        return self.image is not None or self.image_id is not None or self.embedded_image
 
     @property
     def label(self) -> str:

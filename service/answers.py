@@ -50,7 +50,9 @@ class Hit(Answer):
 
     id: str
     score: float = Field(description="cosine with the query vector")
-    confidence: Probability | None = Field(description="null: the model has no calibration")
+    confidence: Probability | None = Field(
+        description="probability of relevance; null: not calibrated"
+    )
     caption: str
     metadata: dict[str, JsonValue]
     digest: str = Field(description="sha256 of the image")

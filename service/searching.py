@@ -52,7 +52,7 @@ def search(engine: Engine, fields: SearchRequest, files: Sequence[bytes]) -> JSO
         {
             "id": hit.id,
             "score": round(hit.score, _DIGITS),
-            "confidence": hit.confidence,
+            "confidence": None if hit.confidence is None else round(hit.confidence, _DIGITS),
             "caption": hit.caption,
             "metadata": hit.metadata,
             **picture_fields(engine.gallery, hit),
@@ -184,5 +184,5 @@ def _embedded(engine: Engine, terms: Sequence[Term]) -> list[Term]:
         if isinstance(vector, SightlineError):
             vector.param = vector.param or "image"
             raise vector
-        embedded[place] = Term(vector=vector, weight=terms[place].weight)
+        embedded[place] = Term(vector=vector, weight=terms[place].weight, embedded_image=True)
     return embedded

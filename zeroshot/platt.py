@@ -6,7 +6,7 @@ Source: Platt 1999, "Probabilistic outputs for support vector machines"; the tar
 steps with a halved step where the loss would rise are those of Lin, Lin and Weng 2007, "A note on
 Platt's probabilistic outputs", Machine Learning 68, algorithm 1.
 
-# N = images, C = labels
+# N = images, C = labels, F = values of an image, P = parameters
 """
 
 from __future__ import annotations
@@ -75,6 +75,14 @@ def fit_line(
     values_N: NDArray[np.float64], holds_N: NDArray[np.bool_]
 ) -> tuple[float, float] | None:
     """Return slope and offset of one label, or ``None`` if all images are of one kind."""
+    plane = fit_plane(values_N[:, None], holds_N)
+    return None if plane is None else (float(plane[0][0]), plane[1])
+
+
+def fit_plane(
+    values_NF: NDArray[np.float64], holds_N: NDArray[np.bool_]
+) -> tuple[NDArray[np.float64], float] | None:
+    """Return slopes (F,) and the offset of several values, ``None`` if all rows are of one kind."""
     positives = int(np.count_nonzero(holds_N))
     negatives = len(holds_N) - positives
     if not (positives and negatives):
@@ -82,36 +90,39 @@ def fit_line(
     high, low = (positives + 1) / (positives + 2), 1 / (negatives + 2)
     targets_N = np.where(holds_N, high, low)
     # Cosines of one label differ by hundredths: in units of their spread Newton is well behaved.
-    centre, spread = float(values_N.mean()), float(values_N.std()) or 1.0
-    scaled_N = (values_N - centre) / spread
+    centre_F, spread_F = values_NF.mean(axis=0), values_NF.std(axis=0)
+    spread_F = np.where(spread_F > 0.0, spread_F, 1.0)
+    design_NP = np.column_stack([(values_NF - centre_F) / spread_F, np.ones(len(values_NF))])
     prior = float(np.log((positives + 1) / (negatives + 1)))
-    slope, offset = _newton(scaled_N, targets_N, start=prior)
-    return slope / spread, offset - slope * centre / spread
+    found_P = _newton(design_NP, targets_N, start=prior)
+    slopes_F = found_P[:-1] / spread_F
+    return slopes_F, float(found_P[-1] - slopes_F @ centre_F)
 
 
 def _newton(
-    values_N: NDArray[np.float64], targets_N: NDArray[np.float64], *, start: float
-) -> tuple[float, float]:
-    design_N2 = np.stack([values_N, np.ones_like(values_N)], axis=1)
-    line_2 = np.array([0.0, start])
-    loss = _loss(design_N2 @ line_2, targets_N)
+    design_NP: NDArray[np.float64], targets_N: NDArray[np.float64], *, start: float
+) -> NDArray[np.float64]:
+    """Return the parameters of least cross-entropy; the last column is that of the offset."""
+    plane_P = np.zeros(design_NP.shape[1])
+    plane_P[-1] = start
+    loss = _loss(design_NP @ plane_P, targets_N)
     for _ in range(_MOST_STEPS):
-        found_N = sigmoid(design_N2 @ line_2)
-        gradient_2 = design_N2.T @ (found_N - targets_N)
-        if np.abs(gradient_2).max() < _GRADIENT_DONE:
+        found_N = sigmoid(design_NP @ plane_P)
+        gradient_P = design_NP.T @ (found_N - targets_N)
+        if np.abs(gradient_P).max() < _GRADIENT_DONE:
             break
         weights_N1 = (found_N * (1.0 - found_N))[:, None]
-        hessian_22 = design_N2.T @ (weights_N1 * design_N2) + _RIDGE * np.eye(2)
-        step_2, size = np.linalg.solve(hessian_22, gradient_2), 1.0
+        hessian_PP = design_NP.T @ (weights_N1 * design_NP) + _RIDGE * np.eye(len(plane_P))
+        step_P, size = np.linalg.solve(hessian_PP, gradient_P), 1.0
         while size > _LEAST_STEP:
-            changed = _loss(design_N2 @ (line_2 - size * step_2), targets_N)
+            changed = _loss(design_NP @ (plane_P - size * step_P), targets_N)
             if changed < loss:
-                line_2, loss = line_2 - size * step_2, changed
+                plane_P, loss = plane_P - size * step_P, changed
                 break
             size /= 2.0
         else:
             break
-    return float(line_2[0]), float(line_2[1])
+    return plane_P
 
 
 def _loss(logits_N: NDArray[np.float64], targets_N: NDArray[np.float64]) -> float:
