@@ -31,11 +31,7 @@ from tests.fakes import FakeEncoder, picture_bytes
 from tests.service.running import add_colours, error_of, running, serving, settings_for
 
 PUBLIC = "93.184.216.34"
-EVERY_HOST: dict[str, Any] = {
-    "fetch_urls": True,
-    "fetch_hosts": ["*"],
-    "fetch_timeout_s": 60.0,
-}
+EVERY_HOST: dict[str, Any] = {"fetch_urls": True, "fetch_hosts": ["*"], "fetch_timeout_s": 60.0}
 HERE: dict[str, Any] = {
     "fetch_urls": True,
     "fetch_hosts": ["127.0.0.1", "*.example"],
