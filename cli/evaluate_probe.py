@@ -20,6 +20,7 @@ from core.errors import UsageError
 if TYPE_CHECKING:
     from evaluation.estimates import Statistics
     from evaluation.report import Report
+    from zeroshot.heads import HeadKind
 
 _path = click.Path(path_type=Path)
 
@@ -38,6 +39,13 @@ _path = click.Path(path_type=Path)
     show_default=True,
     help="Random choices of these images.",
 )
+@click.option(
+    "--head",
+    type=click.Choice(["logistic", "class_means", "tip_adapter"]),
+    default="logistic",
+    show_default=True,
+    help="The linear probe, or a head beside the texts of the labels.",
+)
 @reading_options
 @statistics_options
 @output_options
@@ -48,19 +56,22 @@ def command(
     test: Path,
     shots: str,
     draws: int,
+    head: HeadKind,
     reading: Reading,
     statistics: Statistics,
     output: Output,
 ) -> None:
-    """Train logistic regression on image vectors, with few images of each class and with all.
+    """Train classifiers on image vectors, with few images of each class and with all.
 
-    The penalty is chosen on --val; an image of --test among the others is refused. Needs
-    scikit-learn: pip install 'sightline[evaluation]'.
+    What a head leaves open, like the penalty of the linear probe, is chosen on --val; an image of
+    --test among the others is refused. The linear probe needs scikit-learn:
+    pip install 'sightline[evaluation]'.
 
     \b
     Examples:
       sightline evaluate probe --train train.npz --val val.npz --test test.npz
       sightline evaluate probe --train a --val b --test c --shots 1,all --out reports/probe
+      sightline evaluate probe --train a --val b --test c --head tip_adapter --shots 1,4,16
     """
     from cli.evaluation_data import is_embeddings, open_data
     from cli.evaluation_tables import finish
@@ -68,10 +79,16 @@ def command(
     from evaluation.probe import ProbeOptions, train_probes
     from evaluation.probe_report import probe_report
 
-    options = ProbeOptions(_shots(shots), draws, statistics)
+    options = ProbeOptions(_shots(shots), draws, statistics, head)
     empty = Reading(*(None,) * 6)
+    labels = () if head == "logistic" else None
     first, second, third = (
-        open_data(data, empty if is_embeddings(data) else reading) for data in (train, val, test)
+        open_data(
+            data,
+            empty if is_embeddings(data) else reading,
+            labels=labels if data is train else (),
+        )
+        for data in (train, val, test)
     )
     probes = train_probes(first, second, third, options, progress=terminal_progress)
     report = probe_report(probes, third, options)

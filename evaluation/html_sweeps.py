@@ -12,6 +12,9 @@ from evaluation.plots import UNIT, Axis, Line, line_plot
 _MOST_KINDS = 8
 _MODALITIES = {"": "text", "image_": "image"}
 
+_PARAMETERS = ("c", "weight", "alpha", "beta")
+"""What heads of probes leave open."""
+
 
 def sweep_sections(fields: Mapping[str, Any]) -> list[Markup]:
     """Return what was tried, with what it gained and what it cost."""
@@ -97,13 +100,13 @@ def _probes(fields: Mapping[str, Any], sweep: Sequence[Mapping[str, Any]]) -> Ma
         [
             str(fit["shots"]),
             str(fit["draw"]),
-            f"{fit['c']:.4g}",
+            ", ".join(f"{key} {fit[key]:.4g}" for key in _PARAMETERS if key in fit) or "-",
             number(fit["validation_accuracy"]),
             number(fit["accuracy"]),
         ]
         for fit in fields.get("probes") or []
     ]
-    header = ["shots", "draw", "C", "accuracy on validation", "accuracy on the test"]
+    header = ["shots", "draw", "chosen", "accuracy on validation", "accuracy on the test"]
     caption = "Mean over the draws; a bar is a standard deviation to each side."
     return section(
         "shots-part",

@@ -1,8 +1,9 @@
-"""The linear probe: logistic regression on frozen image embeddings, as CLIP's paper does it.
+"""Probes: classifiers trained on frozen image embeddings, with few images of a class and with all.
 
-The strength of the penalty is chosen on validation images only, by a search that goes from coarse
-to fine over 1e-6 .. 1e6 to eight steps a decade; the full-data probe is then fitted again on
-training and validation images, the k-shot ones on their draws alone.
+The linear probe is logistic regression, as CLIP's paper does it; the other heads begin with the
+texts (zeroshot/heads.py). What a head leaves open, like the strength of the penalty, is chosen on
+validation images only; the full-data probe is then fitted again on training and validation images,
+the k-shot ones on their draws alone.
 Source: Radford et al. 2021, arXiv:2103.00020, appendix A.3.
 
 # N = images, C = classes, D = embedding dimension
@@ -10,7 +11,7 @@ Source: Radford et al. 2021, arXiv:2103.00020, appendix A.3.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -22,12 +23,10 @@ from evaluation.embeddings import Embeddings
 from evaluation.estimates import Statistics
 from evaluation.overlap import refuse_shared_images
 from evaluation.predictions import labels_of, truths_of
-from zeroshot.heads import LogisticHead
-from zeroshot.logistic import fit_logistic
-
-LOWEST, HIGHEST = -6.0, 6.0
-"""Powers of ten that C is searched between."""
-_FIRST_STEP, _LAST_STEP = 2.0, 0.125
+from evaluation.probe_heads import Logits, Parameters, ProbeHead, probe_head
+from evaluation.prompts import Prompts
+from zeroshot.few_shot import Examples
+from zeroshot.heads import Head, HeadKind, TextHead
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +38,8 @@ class ProbeOptions:
     draws: int = 5
     """Random choices of the training images for each number of shots."""
     statistics: Statistics = field(default_factory=Statistics)
+    head: HeadKind = "logistic"
+    """The linear probe, or a head beside the texts: ``class_means`` or ``tip_adapter``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +62,13 @@ class Fit:
 
     shots: int | None
     draw: int
-    c: float
-    """Inverse strength of the penalty."""
+    parameters: Parameters
+    """``c``, the inverse strength of the penalty; ``weight``; or ``alpha`` and ``beta``."""
     validation: float
-    """Accuracy on the validation images that C was chosen by."""
+    """Accuracy on the validation images that they were chosen by."""
     accuracy: float
     """On the test."""
-    head: LogisticHead = field(repr=False, compare=False)
+    head: Head = field(repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,13 @@ class Probes:
     fits: tuple[Fit, ...]
     train_images: int
     validation_images: int
+    trainer: ProbeHead = field(repr=False, compare=False)
+    template_digest: str | None = None
+    """Of the texts that the probes begin with; ``None`` for the linear probe."""
+
+    def logits(self, fit: Fit) -> Logits:
+        """Return the logits (N, C) of a probe for the test images."""
+        return self.trainer.logits(fit.head, self.test.images_ND)
 
     @property
     def best(self) -> Fit:
@@ -103,7 +111,10 @@ def train_probes(
     """
     options = options or ProbeOptions()
     _check(train, validation, test, options)
-    labels = tuple(labels_of(train.pairs))
+    prompts = _prompts(train, options)
+    labels = tuple(labels_of(train.pairs)) if prompts is None else prompts.texts
+    classifier = None if prompts is None else prompts.classifier(train.provenance)
+    trainer = probe_head(options.head, classifier, classes=len(labels))
     sets = [_labelled(part, labels) for part in (train, validation, test)]
     for name, part in zip(("train", "val", "test"), sets, strict=True):
         if not len(part.truth_N):
@@ -113,39 +124,20 @@ def train_probes(
         for shots in options.shots
         for draw in range(1 if shots is None else options.draws)
     ]
-    fits = []
+    fits = [] if prompts is None else [_texts_alone(sets, trainer)]
     with progress("train probes", total=len(wanted), unit="probes") as shown:
         for shots, draw in wanted:
-            fits.append(_probe(sets, len(labels), shots, draw, options.statistics.seed))
+            fits.append(_probe(sets, trainer, shots, draw, options.statistics.seed))
             shown.advance()
-    return Probes(labels, sets[2], tuple(fits), len(sets[0].truth_N), len(sets[1].truth_N))
-
-
-def search_c(accuracy_of: Callable[[float], float]) -> tuple[float, float]:
-    """Return the C of best accuracy and that accuracy; of equal ones the smallest C.
-
-    Seven powers of a hundred first, then the neighbours of the best at half the distance, until
-    there are eight steps a decade.
-    """
-    known: dict[float, float] = {}
-
-    def measure(exponent: float) -> float:
-        if exponent not in known:
-            known[exponent] = accuracy_of(10.0**exponent)
-        return known[exponent]
-
-    step = _FIRST_STEP
-    candidates = np.arange(LOWEST, HIGHEST + step, step).tolist()
-    while True:
-        best = max(candidates, key=lambda exponent: (measure(exponent), -exponent))
-        step /= 2
-        if step < _LAST_STEP:
-            return 10.0**best, known[best]
-        candidates = [
-            exponent
-            for exponent in (best - step, best, best + step)
-            if LOWEST <= exponent <= HIGHEST
-        ]
+    return Probes(
+        labels,
+        sets[2],
+        tuple(fits),
+        len(sets[0].truth_N),
+        len(sets[1].truth_N),
+        trainer,
+        None if prompts is None else prompts.templates.digest,
+    )
 
 
 def draw_shots(truth_N: IdArray, *, shots: int, classes: int, seed: int, draw: int) -> IdArray:
@@ -169,37 +161,52 @@ def draw_shots(truth_N: IdArray, *, shots: int, classes: int, seed: int, draw: i
 
 
 def _probe(
-    sets: Sequence[LabelledImages], classes: int, shots: int | None, draw: int, seed: int
+    sets: Sequence[LabelledImages], trainer: ProbeHead, shots: int | None, draw: int, seed: int
 ) -> Fit:
     train, validation, test = sets
     if shots is not None:
         train = train.rows(
-            draw_shots(train.truth_N, shots=shots, classes=classes, seed=seed, draw=draw)
+            draw_shots(train.truth_N, shots=shots, classes=trainer.classes, seed=seed, draw=draw)
         )
 
-    def accuracy_of(c: float) -> float:
-        head = fit_logistic(train.images_ND, train.truth_N, classes=classes, c=c)
-        return _accuracy(head, validation)
-
-    c, found = search_c(accuracy_of)
-    images_ND, truth_N = train.images_ND, train.truth_N
+    examples = Examples(train.images_ND, train.truth_N)
+    parameters, found = trainer.choose(examples, Examples(validation.images_ND, validation.truth_N))
     if shots is None:
-        images_ND = np.concatenate([images_ND, validation.images_ND])
-        truth_N = np.concatenate([truth_N, validation.truth_N])
-    head = fit_logistic(images_ND, truth_N, classes=classes, c=c)
-    return Fit(shots, draw, c, found, _accuracy(head, test), head)
+        examples = Examples(
+            np.concatenate([train.images_ND, validation.images_ND]),
+            np.concatenate([train.truth_N, validation.truth_N]),
+        )
+    head = trainer.fit(examples, parameters)
+    predicted_N = np.argmax(trainer.logits(head, test.images_ND), axis=1)
+    accuracy = float((predicted_N == test.truth_N).mean())
+    return Fit(shots, draw, parameters, found, accuracy, head)
 
 
-def logits_of(head: LogisticHead, images_ND: FloatArray) -> np.ndarray:
-    """Return the logits (N, C) of a probe."""
-    weights_CD = head.weights_CD.astype(np.float64)
-    logits_NC: np.ndarray = images_ND.astype(np.float64) @ weights_CD.T + head.bias_C
-    return logits_NC
+def _texts_alone(sets: Sequence[LabelledImages], trainer: ProbeHead) -> Fit:
+    """Return what the texts know without any training image: the probe of 0 shots."""
+    head = TextHead()
+    validation, test = (
+        float((np.argmax(trainer.logits(head, part.images_ND), axis=1) == part.truth_N).mean())
+        for part in sets[1:]
+    )
+    return Fit(0, 0, {}, validation, test, head)
 
 
-def _accuracy(head: LogisticHead, images: LabelledImages) -> float:
-    predicted_N = np.argmax(logits_of(head, images.images_ND), axis=1)
-    return float((predicted_N == images.truth_N).mean())
+def _prompts(train: Embeddings, options: ProbeOptions) -> Prompts | None:
+    """Return the texts that a probe begins with; ``None`` for the linear one.
+
+    Raises:
+        UsageError: the training images were embedded without their labels.
+    """
+    if options.head == "logistic":
+        return None
+    if train.prompts is None:
+        raise UsageError(
+            f"a probe of kind {options.head} begins with the texts of the labels: embed the "
+            "training images with --labels, or give the pairs themselves",
+            param="head",
+        )
+    return train.prompts
 
 
 def _labelled(embeddings: Embeddings, labels: Sequence[str]) -> LabelledImages:

@@ -17,7 +17,7 @@ from evaluation.data_facts import data_facts
 from evaluation.embeddings import Embeddings
 from evaluation.estimates import Metric
 from evaluation.predictions import Predictions, truths_of
-from evaluation.probe import ProbeOptions, Probes, logits_of
+from evaluation.probe import ProbeOptions, Probes
 from evaluation.report import Report
 from zeroshot.scores import softmax
 
@@ -25,7 +25,7 @@ from zeroshot.scores import softmax
 def probe_report(probes: Probes, test: Embeddings, options: ProbeOptions) -> Report:
     """Return the report: the metrics of a classification are those of the probe of most shots."""
     best = probes.best
-    logits_NC = logits_of(best.head, probes.test.images_ND)
+    logits_NC = probes.logits(best)
     facts = data_facts(test.pairs, failed=test.images.failed, skipped=test.skipped)
     report = classify_report(
         Predictions(
@@ -41,8 +41,9 @@ def probe_report(probes: Probes, test: Embeddings, options: ProbeOptions) -> Rep
         facts={**facts, **truths_of(test.pairs, probes.labels).facts()},
         provenance=test.provenance,
         label_digest=sha256_bytes(canonical_json(list(probes.labels))),
-        template_digest=None,
+        template_digest=probes.template_digest,
         settings={
+            "head": options.head,
             "shots": [_name(shots) for shots in options.shots],
             "draws": options.draws,
             "seed": options.statistics.seed,
@@ -68,7 +69,7 @@ def _details(probes: Probes) -> JSONObject:
             {
                 "shots": _name(fit.shots),
                 "draw": fit.draw,
-                "c": fit.c,
+                **fit.parameters,
                 "validation_accuracy": fit.validation,
                 "accuracy": fit.accuracy,
             }

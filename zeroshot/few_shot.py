@@ -130,6 +130,24 @@ def fit_head(
     )
 
 
+def best_candidate(
+    classifier: Classifier, examples: Examples, validation: Examples, *, kind: HeadKind
+) -> tuple[Candidate, float]:
+    """Return the parameters of one kind of head that label most validation images rightly.
+
+    Among equals it is the candidate of least loss; the second number is its accuracy.
+
+    Raises:
+        UsageError: shapes that do not fit, or a kind that cannot be fitted on the examples.
+    """
+    _check(classifier, examples)
+    splits = _splits(examples, validation, seed=0)
+    tried = candidates_of((kind,))
+    outcomes = [_outcome(classifier, candidate, splits) for candidate in tried]
+    best = _best_of_kind(tried, outcomes)[kind]
+    return best.candidate, float(best.correct_N.mean())
+
+
 def fold_of_examples(labels_K: IdArray, *, folds: int, seed: int = 0) -> IdArray:
     """Return the fold of each example; the examples of a label are spread over the folds.
 

@@ -9,9 +9,11 @@ import pytest
 
 from core.errors import UsageError
 from evaluation.embeddings import Embeddings
-from evaluation.probe import ProbeOptions, draw_shots, search_c, train_probes
+from evaluation.probe import ProbeOptions, draw_shots, train_probes
+from evaluation.probe_heads import search_c
 from evaluation.probe_report import probe_report
-from tests.evaluation.colour_pairs import embedded, pair
+from tests.evaluation.colour_pairs import embedded, embedded_with_labels, pair
+from zeroshot.heads import HeadKind
 
 SHADES = {"red": (210, 30), "green": (30, 210)}
 
@@ -104,3 +106,47 @@ def test_shots_and_draws_are_one_or_more(tmp_path: Path, options: ProbeOptions) 
 
     with pytest.raises(UsageError, match="expected 1 or more"):
         train_probes(one, two, three, options)
+
+
+@pytest.mark.parametrize("head", ["class_means", "tip_adapter"])
+def test_heads_beside_the_texts_begin_where_the_texts_are(tmp_path: Path, head: HeadKind) -> None:
+    """Texts that call green red are mended by examples; 0 shots are the texts alone.
+
+    The four test pictures: both colours are told apart by any example, and the texts, which name
+    the colours the wrong way round, are never right.
+    """
+    pairs = [
+        [
+            pair(tmp_path, f"{n}{colour}", (red - n, green + n, 20), label=label)  # type: ignore[arg-type]  # a shade
+            for colour, label in (("red", "green"), ("green", "red"))
+            for red, green in [SHADES[colour]]
+            for n in range(first, first + 2)
+        ]
+        for first in (0, 10, 20)
+    ]
+    parts = [embedded_with_labels(part) for part in pairs]
+    options = ProbeOptions(shots=(1, None), draws=2, head=head)
+
+    probes = train_probes(*parts, options=options)
+    report = probe_report(probes, parts[2], options)
+
+    assert [(fit.shots, fit.accuracy) for fit in probes.fits] == [
+        (0, 0.0),
+        (1, 1.0),
+        (1, 1.0),
+        (None, 1.0),
+    ]
+    assert report.metrics["accuracy"].value == 1.0
+    assert report.settings["head"] == head
+    assert report.comparable["templates"] == parts[0].prompts.templates.digest
+    found = report.details["probes"]
+    keys = {"class_means": {"weight"}, "tip_adapter": {"alpha", "beta"}}[head]
+    assert all(keys <= set(row) for row in found[1:])
+
+
+def test_a_probe_beside_texts_needs_texts(tmp_path: Path) -> None:
+    """Vectors without labels are refused with the remedy."""
+    one, two, three = (shades(tmp_path, first=first, count=1) for first in (0, 10, 20))
+
+    with pytest.raises(UsageError, match="embed the training images with --labels"):
+        train_probes(one, two, three, ProbeOptions(head="tip_adapter"))
