@@ -25,6 +25,8 @@ from service.request_scope import CURRENT_SCOPE, RequestScope, deadline_message
 UNGUARDED = frozenset({"/healthz", "/readyz", "/metrics"})
 """Paths that answer also when the service is full: they say that it is."""
 
+_WATCHED_AFTER_S = 0.05
+"""A request that takes longer than this is dropped when its client leaves."""
 _TOO_MANY = 429
 _ALWAYS_CLOSED = frozenset({408, 413})
 
@@ -112,11 +114,11 @@ class Admission:
         """Run the app until it has answered, its time is over, or the client has left."""
         try:
             async with asyncio.timeout(request.remaining_s()) as limit:
-                watching = asyncio.create_task(_stop_when_left(incoming, answer, limit))
+                watch = _Watch(incoming, answer, limit)
                 try:
                     await self._app(scope, incoming.receive, answer.send)
                 finally:
-                    watching.cancel()
+                    watch.end()
         except TimeoutError as error:
             if not limit.expired():
                 raise
@@ -165,8 +167,30 @@ class _Answer:
             headers["connection"] = "close"
 
 
-async def _stop_when_left(incoming: Incoming, answer: _Answer, limit: asyncio.Timeout) -> None:
-    """End the time of a request when its client has closed the connection unanswered."""
-    await incoming.until_client_leaves()
-    if not answer.complete:
-        limit.reschedule(asyncio.get_running_loop().time())
+class _Watch:
+    """Ends the time of a request when its client has closed the connection unanswered.
+
+    It takes a task, which most requests are answered too quickly to be worth.
+    """
+
+    def __init__(self, incoming: Incoming, answer: _Answer, limit: asyncio.Timeout) -> None:
+        self._incoming = incoming
+        self._answer = answer
+        self._limit = limit
+        self._loop = asyncio.get_running_loop()
+        self._task: asyncio.Task[None] | None = None
+        self._begin = self._loop.call_later(_WATCHED_AFTER_S, self._start)
+
+    def end(self) -> None:
+        """Stop watching: the request is over."""
+        self._begin.cancel()
+        if self._task is not None:
+            self._task.cancel()
+
+    def _start(self) -> None:
+        self._task = self._loop.create_task(self._stop_when_left())
+
+    async def _stop_when_left(self) -> None:
+        await self._incoming.until_client_leaves()
+        if not self._answer.complete:
+            self._limit.reschedule(self._loop.time())
