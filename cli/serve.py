@@ -85,11 +85,14 @@ def run_server(
     Raises:
         SightlineError: the port is taken, or the model or the gallery cannot be opened.
     """
-    from service import process_group, server
-
     if settings.processes > 1:
-        process_group.serve_in_processes(settings, on_ready=on_ready)
+        # The parent of the processes imports no more than it needs: it serves nothing itself.
+        from service.process_group import serve_in_processes
+
+        serve_in_processes(settings, on_ready=on_ready)
         return
+    from service import server
+
     server.run_server(
         settings, on_ready=None if on_ready is None else lambda address: on_ready(address, [])
     )

@@ -11,7 +11,7 @@ import difflib
 import tomllib
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin
 
@@ -46,18 +46,32 @@ def from_mapping(
     Raises:
         ConfigError: an unknown key, a missing one, or a value of the wrong type.
     """
-    hints = typing.get_type_hints(config_type)
     fields = {field.name: field for field in dataclasses.fields(typing.cast("Any", config_type))}
-    for key in values:
-        if key not in fields:
-            raise ConfigError(f"{where}: unknown setting {key!r}{_nearest(key, fields)}")
-    arguments = {
-        key: coerce(value, hints[key], where=f"{where}: {key}") for key, value in values.items()
-    }
+    arguments = checked_values(config_type, values, where=where)
     missing = [name for name, field in fields.items() if _required(field) and name not in arguments]
     if missing:
         raise ConfigError(f"{where}: the setting {missing[0]!r} is required")
     return config_type(**arguments)
+
+
+def checked_values(
+    config_type: type[ConfigT], values: Mapping[str, object], *, where: str
+) -> dict[str, Any]:
+    """Return values in the types of the fields they are for.
+
+    For one of several places of settings: rules about several fields wait for all of them.
+
+    Raises:
+        ConfigError: an unknown key, or a value of the wrong type.
+    """
+    hints = typing.get_type_hints(config_type)
+    names = [field.name for field in dataclasses.fields(typing.cast("Any", config_type))]
+    for key in values:
+        if key not in names:
+            raise ConfigError(f"{where}: unknown setting {key!r}{_nearest(key, names)}")
+    return {
+        key: coerce(value, hints[key], where=f"{where}: {key}") for key, value in values.items()
+    }
 
 
 def with_overrides(config: ConfigT, overrides: Mapping[str, str], *, where: str) -> ConfigT:
@@ -184,7 +198,7 @@ def _required(field: dataclasses.Field[Any]) -> bool:
     return field.init and field.default is missing and field.default_factory is missing
 
 
-def _nearest(key: str, known: Mapping[str, object]) -> str:
+def _nearest(key: str, known: Collection[str]) -> str:
     matches = difflib.get_close_matches(key, list(known), n=1, cutoff=0.5)
     return f"; did you mean {matches[0]!r}?" if matches else f"; known are {', '.join(known)}"
 

@@ -137,7 +137,7 @@ def run_server(
                 on_started=lambda: on_ready(address) if on_ready else None,
             )
             try:
-                with _signals_end_the_server_only():
+                with _signals_end_the_server_only(server):
                     server.run(sockets=listeners)
                 engine.close()
                 logger.info("stopped")
@@ -200,12 +200,15 @@ def _uvicorn_config(
 
 
 @contextmanager
-def _signals_end_the_server_only() -> Iterator[None]:
-    """Keep uvicorn from raising the signal again after its clean end: a drain is a success."""
+def _signals_end_the_server_only(server: Server) -> Iterator[None]:
+    """Keep uvicorn from ending the process by the signal after its clean end: a drain is a success.
+
+    The server gets the signals also in the moment before uvicorn listens to them itself.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in _STOPPING_SIGNALS}
+    before = {number: signal.signal(number, server.handle_exit) for number in _STOPPING_SIGNALS}
     try:
         yield
     finally:

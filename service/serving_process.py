@@ -2,8 +2,8 @@
 
     python -m service.serving_process
 
-is what its parent, ``service.process_group``, starts: it reads a ``Task`` as a line of JSON, writes a
-line of JSON once it answers (or cannot), and drains when it gets SIGTERM or its parent is gone.
+is what its parent, ``service.process_group``, starts: it reads a ``Task`` as a line of JSON, writes
+a line of JSON once it answers (or cannot), and drains when it gets SIGTERM or its parent is gone.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Literal
 
-from core.config import from_environment, from_mapping, read_toml
+from core.config import checked_values, from_environment, from_mapping, read_toml
 from core.errors import ConfigError, UsageError
 from core.log import LogFormat
 from core.types import JSONObject
@@ -271,8 +271,7 @@ def load_settings(
     ]
     values: dict[str, object] = {}
     for where, layer in layers:
-        checked = from_mapping(Settings, layer, where=where)
-        values |= {name: getattr(checked, name) for name in layer}
+        values |= checked_values(Settings, layer, where=where)
     return from_mapping(Settings, values, where="settings")
 
 

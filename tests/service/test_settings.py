@@ -5,11 +5,13 @@ from __future__ import annotations
 import ast
 import dataclasses
 import itertools
+import re
 import tomllib
 from pathlib import Path
 
 import pytest
 
+from core.config import from_mapping
 from core.errors import ConfigError
 from service.settings import Settings, as_toml, load_settings
 
@@ -146,3 +148,25 @@ def shown(value: object) -> str:
     if isinstance(value, tuple):
         return f"`{','.join(value)}`" if value else "none"
     return f"`{value}`"
+
+
+def test_settings_that_need_each_other_may_stand_in_different_places(tmp_path: Path) -> None:
+    """What no place allows alone is fine together."""
+    path = tmp_path / "settings.toml"
+    path.write_text("fetch_urls = true\n", encoding="utf-8")
+    settings = load_settings(
+        config=path,
+        environment={"SIGHTLINE_READ_ONLY": "true", "SIGHTLINE_FETCH_HOSTS": "cdn.example"},
+        options={"processes": 2},
+    )
+
+    assert (settings.processes, settings.fetch_hosts) == (2, ("cdn.example",))
+
+
+def test_no_setting_holds_a_secret() -> None:
+    """What --print-config prints may be shown: there is no place for a password or a key."""
+    names = [field.name for field in dataclasses.fields(Settings)]
+
+    assert [name for name in names if re.search("secret|password|token|(^|_)key", name)] == []
+    with pytest.raises(ConfigError, match="user name"):
+        from_mapping(Settings, {"otlp_endpoint": "https://me:pass@collector"}, where="test")
