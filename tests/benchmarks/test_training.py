@@ -17,7 +17,7 @@ def run(*sections: str) -> str:
     """Run the smoke size of some sections in a process and return what it printed."""
     command = [sys.executable, "-m", "benchmarks.training", "--quick", "--only", *sections]
     done = subprocess.run(
-        command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False
+        command, cwd=ROOT, capture_output=True, text=True, timeout=900, check=False
     )
     assert done.returncode == 0, done.stderr[-2000:]
     return done.stdout

@@ -16,6 +16,9 @@ from training.checkpoint import list_checkpoints, read_checkpoint
 
 REPOSITORY = Path(killing.__file__).parents[2]
 
+# In one worker, so that the deaths are died once.
+pytestmark = pytest.mark.xdist_group("kill")
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -26,7 +29,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         env={**os.environ, "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=900,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-4000:]

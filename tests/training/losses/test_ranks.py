@@ -14,6 +14,9 @@ from training.world import World
 
 Results = list[dict[str, list[Tensor]]]
 
+# In one worker, so that the processes are started once.
+pytestmark = pytest.mark.xdist_group("ranks")
+
 
 @pytest.fixture(scope="module", params=[2, 3])
 def results(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Results:
