@@ -24,6 +24,7 @@ from core.errors import ConfigError
 from service import tracing
 from service.settings import Settings
 from service.tracing import check_tracing, open_tracer
+from tests.service.observing import wait_until_ready
 from tests.service.running import add_colours, running
 
 ROOT = Path(__file__).parent.parent.parent
@@ -185,7 +186,7 @@ def test_a_collector_that_is_gone_harms_no_request(tmp_path: Path) -> None:
     with collecting() as collector:
         address = collector.address
     with running(tmp_path, otlp_endpoint=address) as client:
-        assert client.get("/readyz").status_code == 200
+        wait_until_ready(client)
 
 
 def test_without_the_extra_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
