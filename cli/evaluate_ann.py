@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,8 +29,15 @@ if TYPE_CHECKING:
     from evaluation.report import Report
     from index.collection import Collection
     from index.index_plan import Kind
+    from index.tuning import Efforts
 
 _KINDS = ("flat", "flat-fp16", "ivf-sq8", "ivf-pq", "ivf-rabitq", "pq", "rabitq", "hnsw")
+_TAKEN_BY: Mapping[str, Callable[[str], bool]] = {
+    "nprobe": lambda kind: kind.startswith("ivf-"),
+    "efSearch": lambda kind: kind == "hnsw",
+    "depth": lambda kind: kind != "hnsw" and not kind.startswith("flat"),
+}
+"""Which kinds an effort of ``--sweep`` is for."""
 
 
 @click.command(name="ann")
@@ -48,6 +56,13 @@ _KINDS = ("flat", "flat-fp16", "ivf-sq8", "ivf-pq", "ivf-rabitq", "pq", "rabitq"
     help="Kinds of index to build and sweep too, with commas: " + ", ".join(_KINDS) + ".",
 )
 @click.option(
+    "--sweep",
+    "sweeps",
+    multiple=True,
+    metavar="NAME=N,N,...",
+    help="Efforts to measure: nprobe (ivf- kinds), efSearch (hnsw), depth (all others).",
+)
+@click.option(
     "--queries",
     type=click.IntRange(min=1),
     default=500,
@@ -63,6 +78,7 @@ def command(
     gallery: Path,
     k: int,
     kinds: str,
+    sweeps: tuple[str, ...],
     queries: int,
     reading: Reading,
     statistics: Statistics,
@@ -72,12 +88,13 @@ def command(
 
     ann_recall@k is the share of the exact k nearest that the index finds; text and image queries
     are apart. --kinds builds other indexes in a temporary folder and measures each with ever more
-    effort; the gallery stays as it is.
+    effort, or with that of --sweep; the gallery stays as it is.
 
     \b
     Examples:
       sightline evaluate ann pairs.npz --index pets
       sightline evaluate ann pairs.npz --index pets --kinds flat,ivf-sq8,hnsw --out reports/index
+      sightline evaluate ann pairs.npz --index pets --kinds ivf-sq8 --sweep nprobe=1,2,4,8,16
     """
     from cli.evaluation_data import open_data
     from cli.evaluation_search import open_collection, refuse_other_encoder
@@ -86,13 +103,14 @@ def command(
     from evaluation.ann_report import ann_report
 
     wanted = _kinds(kinds)
+    efforts = _efforts(sweeps, wanted)
     embeddings = open_data(data, reading)
     with open_collection(gallery) as collection:
         refuse_other_encoder(collection, gallery, embeddings.provenance.encoder_id)
         ids, vectors_MD = _gallery(collection)
         asked = _queries(embeddings, ids, vectors_MD, k=k, most=queries)
         own = [measure(_search(collection), one) for one in asked]
-        swept = _swept(collection, asked, wanted)
+        swept = _swept(collection, asked, wanted, efforts)
         report = ann_report(
             own,
             asked,
@@ -159,7 +177,7 @@ def _queries(
 
 
 def _swept(
-    collection: Collection, asked: list[AnnQueries], kinds: list[Kind]
+    collection: Collection, asked: list[AnnQueries], kinds: list[Kind], efforts: Efforts
 ) -> list[AnnCandidate]:
     from cli.progress import terminal_progress
     from evaluation.ann import sweep
@@ -172,7 +190,7 @@ def _swept(
         path = Path(temporary) / "rows.segment"
         collection.index.snapshot(path, plan=IndexPlan())
         rows = open_segment(path, dim=collection.binding.dim)
-        swept = list(sweep(rows, asked, kinds=kinds, progress=terminal_progress))
+        swept = list(sweep(rows, asked, kinds=kinds, efforts=efforts, progress=terminal_progress))
     missing = [kind for kind in kinds if all(one.plan.kind != kind for one in swept)]
     if missing:
         note(f"{', '.join(missing)}: not measured, the gallery has too few images to train them")
@@ -187,6 +205,29 @@ def _kinds(text: str) -> list[Kind]:
     if unknown:
         raise UsageError(f"--kinds: unknown {', '.join(unknown)}; known are {', '.join(KINDS)}")
     return [kind for name in names for kind in KINDS if kind == name]
+
+
+def _efforts(sweeps: tuple[str, ...], kinds: list[Kind]) -> Efforts:
+    """Return what ``--sweep`` asks for.
+
+    Raises:
+        UsageError: no such list of numbers, or none of the kinds takes it.
+    """
+    from index.tuning import Efforts
+
+    found: dict[str, tuple[int, ...]] = {}
+    for text in sweeps:
+        name, _, numbers = text.partition("=")
+        parts = [part.strip() for part in numbers.split(",")]
+        if name not in _TAKEN_BY or not all(part.isdecimal() and int(part) for part in parts):
+            raise UsageError(
+                f"--sweep {text!r}: expected nprobe, efSearch or depth with numbers from 1, for "
+                "example nprobe=1,2,4,8"
+            )
+        if not any(_TAKEN_BY[name](kind) for kind in kinds):
+            raise UsageError(f"--sweep {text!r}: none of --kinds takes {name}; name one that does")
+        found[name] = tuple(dict.fromkeys(int(part) for part in parts))
+    return Efforts(found.get("nprobe", ()), found.get("depth", ()), found.get("efSearch", ()))
 
 
 def _show(report: Report) -> None:

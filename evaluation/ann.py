@@ -24,7 +24,7 @@ from index.base_segment import BaseSegment
 from index.index_plan import IndexPlan, Kind
 from index.segment_file import Segment
 from index.tombstones import Tombstones
-from index.tuning import best_scores, candidates
+from index.tuning import AS_CHOSEN, Efforts, best_scores, candidates
 
 _MS = 1000.0
 _ROUNDING = np.float32(1e-6)
@@ -114,18 +114,29 @@ def sweep(
     queries: Sequence[AnnQueries],
     *,
     kinds: Sequence[Kind],
+    efforts: Efforts = AS_CHOSEN,
     progress: ProgressFactory = silent,
 ) -> Iterator[AnnCandidate]:
     """Build one index after the other and measure each with ever more effort.
 
+    Args:
+        rows: a flat segment with everything in it.
+        queries: with what exact search finds for them.
+        kinds: to build.
+        efforts: probes and candidates to measure; a kind without any is measured with its own.
+        progress: told of each candidate.
+
     Yields:
         exact kinds once, the others for each number of probes or candidates.
+
+    Raises:
+        UsageError: efforts that an index cannot make.
     """
     k = queries[0].exact_QK.shape[1]
     dead = Tombstones(len(rows.row_ids_N))
     with progress("measure", total=None, unit="candidates") as shown:
         for kind in kinds:
-            for built in candidates(rows, kind, k=k):
+            for built in candidates(rows, kind, k=k, efforts=efforts):
 
                 def search(
                     query_D: FloatArray,

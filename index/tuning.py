@@ -167,17 +167,57 @@ class Candidate:
     memory_bytes: int
 
 
-def candidates(rows: Segment, kind: Kind, *, k: int) -> Iterator[Candidate]:
-    """Build one index and yield it with ever more effort; nothing where it cannot be trained."""
+@dataclass(frozen=True, slots=True)
+class Efforts:
+    """Ways to search an index that somebody wants to see measured; empty ones are chosen."""
+
+    probes: tuple[int, ...] = ()
+    """nprobe of kinds with inverted lists."""
+    depths: tuple[int, ...] = ()
+    """Candidates that kinds other than ``hnsw`` score again exactly."""
+    ef: tuple[int, ...] = ()
+    """efSearch of ``hnsw``, which scores as many again."""
+
+    def of(self, plan: IndexPlan) -> list[IndexPlan]:
+        """Return the ways to search an index of this plan; none where nothing wanted fits it.
+
+        Raises:
+            UsageError: more probes than lists, or too small a depth.
+        """
+        if plan.exact:
+            return []
+        depths = self.ef if plan.kind == "hnsw" else self.depths
+        probes = self.probes if plan.has_lists else ()
+        if not depths and not probes:
+            return []
+        return [
+            replace(plan, probes=probe, depth=depth)
+            for probe in probes or (plan.probes,)
+            for depth in depths or (plan.depth,)
+        ]
+
+
+AS_CHOSEN = Efforts()
+
+
+def candidates(
+    rows: Segment, kind: Kind, *, k: int, efforts: Efforts = AS_CHOSEN
+) -> Iterator[Candidate]:
+    """Build one index and yield it with ever more effort; nothing where it cannot be trained.
+
+    Raises:
+        UsageError: wanted efforts that the index cannot make.
+    """
     count, dim = rows.vectors_ND.shape
     plan = make_plan(kind, count)
     if trainable(plan, count, dim) != plan:
         return
+    plans = efforts.of(plan) or list(_efforts(plan, count, k))
     started = time.perf_counter()
     index = None if kind == "flat" else build_index(plan, rows.vectors_ND)
     build_s = time.perf_counter() - started
     base = BaseSegment(replace(rows, plan=plan, index=index))
-    for harder in _efforts(plan, count, k):
+    for harder in plans:
         yield Candidate(base, harder, build_s, resident_bytes(kind, count, dim))
 
 

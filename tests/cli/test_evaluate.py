@@ -290,6 +290,14 @@ def test_the_index_of_a_gallery_is_scored_beside_exact_search(
     assert report["exact_metrics"]["hit@1"] == report["metrics"]["hit@1"]
     assert measured.stdout.splitlines()[1].split()[0] == "queries"
     assert "ivf-sq8: not measured" in measured.stderr
+    for sweep, message in (
+        ("nprobe=1,x", "expected nprobe, efSearch or depth"),
+        ("probes=1", "expected nprobe, efSearch or depth"),
+        ("nprobe=0", "numbers from 1"),
+        ("efSearch=64", "none of --kinds takes efSearch"),
+    ):
+        with pytest.raises(UsageError, match=message):
+            run("ann", stored, "--index", tmp_path / "g", "--kinds", "ivf-sq8", "--sweep", sweep)
 
 
 def test_classify_prints_classes_and_headline(model: Path, pairs: Path) -> None:

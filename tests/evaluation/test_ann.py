@@ -16,6 +16,7 @@ from evaluation.provenance import machine
 from index.index_plan import IndexPlan
 from index.segment_file import open_segment
 from index.segmented_index import SegmentedIndex
+from index.tuning import Efforts
 
 DIM = 16
 
@@ -80,6 +81,31 @@ def test_more_effort_finds_more(tmp_path: Path) -> None:
     assert [candidate.plan.probes for candidate in lists] == sorted(
         candidate.plan.probes for candidate in lists
     )
+
+
+def test_wanted_efforts_are_measured_and_no_others(tmp_path: Path) -> None:
+    """Lists of nprobe and depth are crossed, hnsw has its efSearch, exact kinds are as they are."""
+    gallery_MD = unit(0, 6000)
+    index = SegmentedIndex(DIM)
+    index.upsert(np.arange(6000), gallery_MD)
+    index.snapshot(tmp_path / "rows", plan=IndexPlan())
+    rows = open_segment(tmp_path / "rows", dim=DIM)
+    efforts = Efforts(probes=(1, 3), depths=(64, 200), ef=(50,))
+    queries = [asked("text", 1, gallery_MD)]
+
+    swept = list(sweep(rows, queries, kinds=("flat", "ivf-sq8", "hnsw"), efforts=efforts))
+    with pytest.raises(UsageError, match="takes 1 to lists"):
+        list(sweep(rows, queries, kinds=("ivf-sq8",), efforts=Efforts(probes=(5000,))))
+    index.close()
+
+    assert [(one.plan.kind, one.plan.probes, one.plan.depth) for one in swept] == [
+        ("flat", 0, 0),
+        ("ivf-sq8", 1, 64),
+        ("ivf-sq8", 1, 200),
+        ("ivf-sq8", 3, 64),
+        ("ivf-sq8", 3, 200),
+        ("hnsw", 0, 50),
+    ]
 
 
 def test_text_and_image_queries_are_reported_apart() -> None:
