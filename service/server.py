@@ -79,6 +79,23 @@ class Server(uvicorn.Server):
             self._last_resort.start()
         super().handle_exit(sig, frame)
 
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Listen to signals while the server runs.
+
+        Uvicorn would raise them again afterwards and so end the process by them; a drain is a
+        success.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {number: signal.signal(number, self.handle_exit) for number in _STOPPING_SIGNALS}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Say for a while that this service is stopping, then close the port and drain.
 
@@ -137,8 +154,7 @@ def run_server(
                 on_started=lambda: on_ready(address) if on_ready else None,
             )
             try:
-                with _signals_end_the_server_only(server):
-                    server.run(sockets=listeners)
+                server.run(sockets=listeners)
                 engine.close()
                 logger.info("stopped")
             finally:
@@ -197,20 +213,3 @@ def _uvicorn_config(
         timeout_keep_alive=_KEEP_ALIVE_S,
         timeout_graceful_shutdown=max(1, round(settings.drain_timeout_s)),
     )
-
-
-@contextmanager
-def _signals_end_the_server_only(server: Server) -> Iterator[None]:
-    """Keep uvicorn from ending the process by the signal after its clean end: a drain is a success.
-
-    The server gets the signals also in the moment before uvicorn listens to them itself.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.signal(number, server.handle_exit) for number in _STOPPING_SIGNALS}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
