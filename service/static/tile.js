@@ -4,6 +4,7 @@ import { element, icon } from "./dom.js";
 import { thumbnailAddress, tileSide } from "./picture_address.js";
 
 const THUMBNAIL_HEIGHT = 240;
+const WIDE_ENOUGH_FOR_WORDS = 1.25;
 
 /**
  * Create the tile of a hit or an item.
@@ -39,6 +40,7 @@ export function createTile(hit, { ratio, address, best, onOpen, onMore, onLess }
     score(hit, best),
   );
   tile.dataset.id = hit.id;
+  tile.classList.toggle("is-wide", ratio >= WIDE_ENOUGH_FOR_WORDS);
   tile.style.setProperty("--ratio", ratio.toFixed(4));
   return tile;
 }
