@@ -35,7 +35,10 @@ format: $(DEV)/.installed
 
 ## starter: rebuild the starter model from packages (about half an hour on 2 cores)
 starter: $(DEV)/.installed
-	$(DEV)/bin/python -m training.starter.build --config configs/starter.toml --out data/starter
+	$(DEV)/bin/python -m training.starter.build --config configs/starter.toml --out data/starter-plain
+	$(DEV)/bin/python -m training.starter.held_out_pairs --out data/starter-held-out
+	$(DEV)/bin/sightline models calibrate data/starter-plain --pairs data/starter-held-out/pairs.jsonl \
+		--background data/starter-held-out/background --queries text --out data/starter
 
 ## walkthrough: train, export, add, search and evaluate on the example pairs
 walkthrough: $(DEV)/.installed
