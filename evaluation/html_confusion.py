@@ -25,6 +25,7 @@ from evaluation.markdown import number
 _MOST_DRAWN = 30
 _MOST_CONFUSIONS = 20
 _MOST_CLASSES = 15
+_MOST_FOLDED = 1000
 _STEPS = 4
 """Shades of a cell."""
 
@@ -121,8 +122,10 @@ def _classes(classes: Sequence[Mapping[str, Any]]) -> Markup:
     header = ["class", "", "F1", "precision", "recall", "images", "predicted"]
     parts = [table("Worst classes", header, rows[:_MOST_CLASSES])]
     if len(rows) > _MOST_CLASSES:
-        rest = rows[_MOST_CLASSES:]
+        rest = rows[_MOST_CLASSES:_MOST_FOLDED]
         parts.append(folded(f"{len(rest)} more", table("Other classes", header, rest)))
+    if len(rows) > _MOST_FOLDED:
+        parts.append(paragraph(f"{len(rows) - _MOST_FOLDED} more in per_class.csv."))
     note = paragraph("The class with the worst F1 is first.")
     return section("classes", "Classes", note, joined(parts))
 

@@ -13,6 +13,7 @@ from evaluation.metric_glossary import glossary
 _MOST_FAILURES = 50
 _PREFERRED = ("hit@1", "recall@10", "mean_reciprocal_rank", "accuracy", "accuracy_top5", "nll")
 _MOST_METRICS = 3
+_MOST_SLICES = 200
 
 
 def fact_sections(fields: Mapping[str, Any]) -> list[Markup]:
@@ -42,11 +43,13 @@ def _slices(fields: Mapping[str, Any]) -> Markup:
                 for name in names
             ),
         ]
-        for group, metrics in slices.items()
+        for group, metrics in list(slices.items())[:_MOST_SLICES]
     ]
     field = str(fields["settings"].get("group_by"))
     header = [field, "n", names[0], *(f"{name} (interval)" for name in names)]
-    return section("slices", f"By {field}", table(f"Metrics by {field}", header, rows))
+    more = len(slices) - len(rows)
+    rest = paragraph(f"{more} more in metrics.json.") if more else Markup("")
+    return section("slices", f"By {field}", table(f"Metrics by {field}", header, rows), rest)
 
 
 def _failures(data: Mapping[str, Any]) -> Markup:

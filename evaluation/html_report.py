@@ -6,10 +6,9 @@ It is made of the files of the report folder alone: ``metrics.json``, ``per_quer
 
 from __future__ import annotations
 
-import csv
 import functools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +23,9 @@ from evaluation.html_latency import latency_section
 from evaluation.html_page import html_page
 from evaluation.html_retrieval import retrieval_sections
 from evaluation.html_sweeps import sweep_sections, template_section
-from evaluation.html_worst import Row, worst_section
+from evaluation.html_worst import Row, worst_rows, worst_section
 from evaluation.plots import require_matplotlib
+from evaluation.table_rows import table_rows
 from evaluation.thumbnails import Thumbnail, thumbnail
 
 _TITLES = {
@@ -45,10 +45,12 @@ def report_page(folder: Path) -> str:
         UsageError: matplotlib is not installed.
     """
     require_matplotlib()
+    queries = folder / "per_query.csv"
+    worst = worst_rows(table_rows(queries)) if queries.exists() else []
     return html_report(
         read_json(folder / "metrics.json"),
-        queries=_rows(folder / "per_query.csv"),
-        predictions=_objects(folder / "predictions.jsonl"),
+        worst=worst,
+        predictions=_predictions(folder / "predictions.jsonl", {row["id"] for row in worst}),
         thumbnail=thumbnail,
     )
 
@@ -56,16 +58,16 @@ def report_page(folder: Path) -> str:
 def html_report(
     content: JSONObject,
     *,
-    queries: Sequence[Row],
-    predictions: Sequence[Mapping[str, Any]],
+    worst: Sequence[Row],
+    predictions: Mapping[str, Mapping[str, Any]],
     thumbnail: Thumbnail,
 ) -> str:
     """Return the page of a report.
 
     Args:
         content: of ``metrics.json``.
-        queries: rows of ``per_query.csv``.
-        predictions: objects of ``predictions.jsonl``.
+        worst: rows of ``per_query.csv``, the worst first.
+        predictions: objects of ``predictions.jsonl`` for them, by id.
         thumbnail: makes small pictures.
 
     Raises:
@@ -86,29 +88,19 @@ def html_report(
             *confidence_sections(fields),
             template_section(fields),
             latency_section(fields.get("latency_histogram") or [], fields["metrics"]),
-            worst_section(kind, queries, predictions, functools.cache(thumbnail)),
+            worst_section(worst, predictions, functools.cache(thumbnail)),
             *fact_sections(fields),
         ],
     )
 
 
-def _rows(path: Path) -> list[dict[str, str]]:
-    """Return the rows of a table; none where there is no such file."""
+def _predictions(path: Path, ids: Collection[str]) -> dict[str, dict[str, Any]]:
+    """Return the objects with these ids of a file with one a line, which may be long."""
     if not path.exists():
-        return []
+        return {}
     try:
-        with path.open(newline="", encoding="utf-8") as file:
-            return list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise ArtifactError(f"{path} cannot be read: {error}; evaluate again") from error
-
-
-def _objects(path: Path) -> list[dict[str, Any]]:
-    """Return the objects of a file with one a line; none where there is no such file."""
-    if not path.exists():
-        return []
-    try:
-        lines = path.read_text(encoding="utf-8").split("\n")
-        return [json.loads(line) for line in lines if line]
+        with path.open(encoding="utf-8", newline="\n") as file:
+            found = (json.loads(line) for line in file)
+            return {item["id"]: item for item in found if item["id"] in ids}
     except (OSError, ValueError) as error:
         raise ArtifactError(f"{path} cannot be read: {error}; evaluate again") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -21,6 +22,7 @@ from evaluation.markdown import interval_text, number
 from evaluation.plots import UNIT, Axis, Line, bar_plot, line_plot
 
 _MOST_RANKS = 50
+_MOST_POINTS = 200
 _FRACTION = Axis("fraction", UNIT)
 _SHOWN = ("precision", "recall", "hit")
 _TARGETS = (0.9, 0.8, 0.5)
@@ -60,18 +62,19 @@ def rank_lists(curve: Sequence[Mapping[str, Any]]) -> Markup:
 def _by_rank(curve: Sequence[Mapping[str, Any]], histogram: Sequence[Mapping[str, Any]]) -> Markup:
     if not curve:
         return Markup("")
-    ks = [row["k"] for row in curve]
+    shown = _thinned(curve)
+    ks = [row["k"] for row in shown]
     plot = line_plot(
         "by-rank",
         "Mean precision, recall and hit over the rank k",
-        [Line(name, ks, [row[name] for row in curve]) for name in _SHOWN],
+        [Line(name, ks, [row[name] for row in shown]) for name in _SHOWN],
         x=Axis("k, items that are looked at", whole=True),
         y=_FRACTION,
     )
     numbers = table(
         "Mean precision, recall and hit by k",
         ["k", *_SHOWN],
-        [[str(row["k"]), *(f"{row[name]:.4f}" for name in _SHOWN)] for row in curve],
+        [[str(row["k"]), *(f"{row[name]:.4f}" for name in _SHOWN)] for row in shown],
     )
     return section(
         "ranks",
@@ -86,6 +89,13 @@ def _by_rank(curve: Sequence[Mapping[str, Any]], histogram: Sequence[Mapping[str
             _first_ranks(histogram),
         ),
     )
+
+
+def _thinned(curve: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+    """Return no more rows than a plot can show, the first and the last among them."""
+    step = math.ceil(len(curve) / _MOST_POINTS)
+    kept = curve[::step]
+    return kept if kept[-1] is curve[-1] else [*kept, curve[-1]]
 
 
 def _precision_recall(fields: Mapping[str, Any]) -> Markup:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import heapq
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
@@ -12,44 +13,45 @@ from evaluation.thumbnails import Thumbnail
 
 MOST = 20
 _UNFOLDED = 6
-_FIRST_RANK = "first_rank"
+_NOT_BAD = 0.0
 Row = Mapping[str, str]
 """A row of ``per_query.csv``."""
 
 
-def worst_section(
-    kind: str,
-    queries: Sequence[Row],
-    predictions: Sequence[Mapping[str, Any]],
-    thumbnail: Thumbnail,
-) -> Markup:
-    """Return the queries to look at first; nothing for a report without any.
+def worst_rows(rows: Iterable[Row]) -> list[Row]:
+    """Return the queries to look at first, reading one after the other; none where none is bad.
 
-    Of a retrieval the ones whose first relevant item comes last, of labels the errors that the
-    model is most sure of.
+    Of rankings the ones whose first relevant item comes last, missed ones before them; of labels
+    the errors that the model is surest of.
     """
-    by_id = {str(row["id"]): row for row in predictions}
-    if queries and _FIRST_RANK in queries[0]:
-        chosen = worst_ranked(queries)[:MOST]
-        shown = [_ranked(row, by_id.get(row["id"]), thumbnail) for row in chosen]
-        return _folded_list("Worst queries", "queries", shown)
-    if kind in {"classify", "probe"} and queries and "predicted" in queries[0]:
-        chosen = surest_errors(queries)[:MOST]
-        shown = [_labelled(row, by_id.get(row["id"]), thumbnail) for row in chosen]
+    bad = (row for row in rows if _badness(row) > _NOT_BAD)
+    return heapq.nsmallest(MOST, bad, key=lambda row: (-_badness(row), row["id"]))
+
+
+def worst_section(
+    rows: Sequence[Row], predictions: Mapping[str, Mapping[str, Any]], thumbnail: Thumbnail
+) -> Markup:
+    """Return the worst queries; nothing for a report without any.
+
+    Args:
+        rows: from ``worst_rows``.
+        predictions: what was found or said, by the id of the query.
+        thumbnail: makes small pictures.
+    """
+    if rows and "predicted" in rows[0]:
+        shown = [_labelled(row, predictions.get(row["id"]), thumbnail) for row in rows]
         return _folded_list("Errors that the model is surest of", "images", shown)
-    return Markup("")
+    shown = [_ranked(row, predictions.get(row["id"]), thumbnail) for row in rows]
+    return _folded_list("Worst queries", "queries", shown)
 
 
-def worst_ranked(queries: Sequence[Row]) -> list[Row]:
-    """Return the queries that are not answered at once, missed ones first, then by rank and id."""
-    missed_or_late = [row for row in queries if row[_FIRST_RANK] != "1"]
-    return sorted(missed_or_late, key=lambda row: (-_rank(row[_FIRST_RANK]), row["id"]))
-
-
-def surest_errors(queries: Sequence[Row]) -> list[Row]:
-    """Return the images with a wrong label, the most confident first."""
-    wrong = [row for row in queries if row["predicted"] != row["label"]]
-    return sorted(wrong, key=lambda row: (-float(row["confidence"]), row["id"]))
+def _badness(row: Row) -> float:
+    """Return the confidence of an error, or the first relevant rank less 1; 0 is good."""
+    if "predicted" in row:
+        return float(row["confidence"]) if row["predicted"] != row["label"] else _NOT_BAD
+    if "ranks" not in row:
+        return _NOT_BAD
+    return float(row["ranks"].split()[0]) - 1 if row["ranks"] else math.inf
 
 
 def _folded_list(title: str, what: str, shown: Sequence[Markup]) -> Markup:
@@ -70,7 +72,7 @@ def _side_by_side(shown: Sequence[Markup]) -> Markup:
 
 def _ranked(row: Row, prediction: Mapping[str, Any] | None, thumbnail: Thumbnail) -> Markup:
     """Return one query: asked, found, expected."""
-    rank = row[_FIRST_RANK]
+    rank = row["ranks"].split()[0] if row["ranks"] else ""
     first = f"first relevant item at rank {rank}" if rank else "nothing relevant was found"
     asked = row.get("text") or row["id"]
     parts = [element("h3", asked), paragraph(first, f", query {row['id']}")]
@@ -132,7 +134,3 @@ def _picture(
     under = [element("span", words), Markup("<br>"), element("span", score)] if score else [words]
     attributes = {"class": "relevant"} if relevant else None
     return element("li", shown, *under, attributes=attributes)
-
-
-def _rank(text: str) -> float:
-    return float(text) if text else math.inf

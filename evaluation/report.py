@@ -116,10 +116,20 @@ def write_report(report: Report, folder: Path) -> None:
         for name, data in _files(report).items():
             write_atomic(temporary / name, data)
         write_atomic(temporary / "report.md", markdown_report(content).encode())
-        if matplotlib_is_installed():
-            write_atomic(temporary / "report.html", report_page(temporary).encode())
-        else:
-            logger.warning("report.html is not written: %s", MATPLOTLIB_IS_MISSING)
+        _write_page(temporary)
+
+
+def _write_page(folder: Path) -> None:
+    """Write ``report.html`` from the other files, which are kept if it cannot be made."""
+    if not matplotlib_is_installed():
+        logger.warning("report.html is not written: %s", MATPLOTLIB_IS_MISSING)
+        return
+    try:
+        page = report_page(folder)
+    except Exception:  # hours of measuring are not thrown away for a page
+        logger.exception("report.html is not written; the other files are")
+        return
+    write_atomic(folder / "report.html", page.encode())
 
 
 def refuse_existing(folder: Path) -> None:

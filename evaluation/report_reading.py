@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from core.artifacts import MANIFEST_NAME, read_json, read_manifest, verify_files
 from core.errors import ArtifactError
 from core.types import JSONObject, JSONValue
 from evaluation.report import KIND, SCHEMA_VERSION
+from evaluation.table_rows import table_rows
 
 METRICS_NAME = "metrics.json"
 PER_QUERY_NAME = "per_query.csv"
@@ -77,11 +77,7 @@ def read_report(path: Path) -> StoredReport:
 
 
 def _per_query(path: Path, names: tuple[str, ...]) -> PerQuery:
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-    except (FileNotFoundError, UnicodeDecodeError, csv.Error) as error:
-        raise ArtifactError(f"{path} cannot be read: {error}; evaluate again") from error
+    rows = list(table_rows(path))
     missing = [name for name in ("id", "cluster", *names) if rows and name not in rows[0]]
     if missing:
         raise ArtifactError(f"{path} has no column {missing[0]!r}, which metrics.json names")

@@ -13,16 +13,18 @@ import pytest
 from click.testing import CliRunner
 
 from cli.evaluate_report import command as report_command
-from core.artifacts import read_json
+from core.artifacts import read_json, read_manifest, verify_files
 from core.errors import UsageError
 from evaluation import plots
+from evaluation import report as report_module
 from evaluation.html_confusion import confusion_matrix, top_confusions
 from evaluation.html_report import report_page
 from evaluation.html_retrieval import operating_points, rank_lists
 from evaluation.html_style import DARK, LIGHT
-from evaluation.html_worst import surest_errors, worst_ranked
+from evaluation.html_worst import worst_rows
 from evaluation.metric_glossary import glossary, meaning_of
 from evaluation.report import Report, write_report
+from evaluation.table_rows import table_rows
 from evaluation.thumbnails import thumbnail
 from tests.evaluation import full_reports
 from tests.fakes import picture_bytes
@@ -211,6 +213,31 @@ def test_without_matplotlib_the_other_files_are_written(
         report_page(tmp_path / "report")
 
 
+def test_a_page_that_cannot_be_made_costs_no_measurements(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The error is logged with its place; everything else is written and sealed."""
+
+    def broken(*_: object) -> str:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(report_module, "report_page", broken)
+    write_report(full_reports.index(), tmp_path / "report")
+
+    assert "report.html is not written; the other files are" in caplog.text
+    assert "ZeroDivisionError" in caplog.text
+    manifest = read_manifest(tmp_path / "report", kind="report", format_version=2)
+    verify_files(tmp_path / "report", manifest)
+
+
+def test_a_query_with_very_many_relevant_items_is_read_back(tmp_path: Path) -> None:
+    """Its ranks are one cell, longer than Python's readers of CSV take by default."""
+    ranks = " ".join(map(str, range(7, 60_007)))
+    (tmp_path / "per_query.csv").write_text(f"id,ranks\nq,{ranks}\n")
+
+    assert worst_rows(table_rows(tmp_path / "per_query.csv")) == [{"id": "q", "ranks": ranks}]
+
+
 def test_report_renders_the_page_by_the_ending_of_the_file(tmp_path: Path) -> None:
     """``.html`` is the page, anything else Markdown; the report folder stays as it is."""
     page = page_of(full_reports.index(), tmp_path / "report")
@@ -260,14 +287,14 @@ def test_an_operating_point_has_the_most_recall_of_its_precision() -> None:
 def test_missed_queries_are_worse_than_late_ones() -> None:
     """Then by rank, then by id; queries that are answered at once are not bad."""
     rows = [
-        {"id": "late", "first_rank": "9"},
-        {"id": "b", "first_rank": ""},
-        {"id": "good", "first_rank": "1"},
-        {"id": "a", "first_rank": ""},
-        {"id": "later", "first_rank": "10"},
+        {"id": "late", "ranks": "9 11"},
+        {"id": "b", "ranks": ""},
+        {"id": "good", "ranks": "1 700"},
+        {"id": "a", "ranks": ""},
+        {"id": "later", "ranks": "10"},
     ]
 
-    assert [row["id"] for row in worst_ranked(rows)] == ["a", "b", "later", "late"]
+    assert [row["id"] for row in worst_rows(rows)] == ["a", "b", "later", "late"]
 
 
 def test_the_surest_error_is_first() -> None:
@@ -278,7 +305,17 @@ def test_the_surest_error_is_first() -> None:
         {"id": "c", "label": "x", "predicted": "y", "confidence": "0.8"},
     ]
 
-    assert [row["id"] for row in surest_errors(rows)] == ["c", "a"]
+    assert [row["id"] for row in worst_rows(rows)] == ["c", "a"]
+
+
+def test_no_more_than_twenty_are_shown_of_any_number() -> None:
+    """A hundred thousand queries do not make the page longer."""
+    rows = ({"id": f"q{place:06}", "ranks": str(place % 1000 + 1)} for place in range(5000))
+
+    found = worst_rows(rows)
+
+    assert len(found) == 20
+    assert found[0] == {"id": "q000999", "ranks": "1000"}
 
 
 def test_a_confusion_matrix_has_rows_of_the_truth() -> None:
