@@ -78,7 +78,7 @@ class RelevantCounts:
         if len(close):
             close_cm = part_pm[close]
             between_cm = (close_cm >= low_p[close, None]) & (close_cm <= high_p[close, None])
-            at, columns_P = np.nonzero(between_cm)
+            at, columns_P = np.divmod(np.flatnonzero(between_cm), scores_nm.shape[1])
             self._call(pairs_p[close[at]], columns_P + column)
 
     def _sort(self, scores_m: FloatArray, pairs_R: IdArray, column: int, error: float) -> None:
