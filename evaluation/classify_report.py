@@ -27,10 +27,13 @@ from evaluation.estimates import (
     mean_metrics,
     slice_metrics,
 )
-from evaluation.intervals import bootstrap
+from evaluation.intervals import bootstrap, bootstrap_each
 from evaluation.label_metrics import (
+    ClassCounts,
     averages,
     confusion_matrix,
+    counts_of_confusion,
+    counts_of_rows,
     matthews_correlation,
     mean_per_class_recall,
     per_class,
@@ -90,7 +93,9 @@ def classify_report(
         details={
             "images": len(predictions.pairs),
             "labels": len(predictions.labels),
-            "per_class": class_rows(predictions.labels, per_class(confusion_CC)),
+            "per_class": class_rows(
+                predictions.labels, per_class(counts_of_confusion(confusion_CC))
+            ),
             "confusion": confusion_cells(predictions.labels, confusion_CC),
             **curves,
             **details,
@@ -140,16 +145,8 @@ def whole_metrics(
     predictions: Predictions, confusion_CC: IdArray, statistics: Statistics
 ) -> dict[str, Metric]:
     """Return the metrics that are no means over images; intervals where a bootstrap is cheap."""
-    count, classes = len(predictions.pairs), int((confusion_CC.sum(axis=1) > 0).sum())
-    together = averages(confusion_CC)
-    metrics = {
-        "mean_per_class_recall": _bootstrapped(
-            mean_per_class_recall(confusion_CC), _recall_of(predictions), count, statistics
-        )
-    }
-    for name in ("macro_precision", "macro_f1", "weighted_f1"):
-        metrics[name] = Metric(getattr(together, name), None, None, n=classes, unit="class")
-    metrics["mcc"] = Metric(matthews_correlation(confusion_CC), None, None, count, unit="image")
+    count = len(predictions.pairs)
+    metrics = class_metrics(predictions, counts_of_confusion(confusion_CC), statistics)
     probabilities_NC, truth_N = predictions.probabilities_NC, predictions.truth_N
     metrics |= calibration_metrics(predictions, statistics)
     metrics["class_wise_ece"] = Metric(
@@ -158,6 +155,54 @@ def whole_metrics(
     curve = risk_coverage(predictions.confidence_N, predictions.correct_N)
     metrics["aurc"] = Metric(curve.area, None, None, count, unit="image")
     return metrics
+
+
+def class_metrics(
+    predictions: Predictions, counts: ClassCounts, statistics: Statistics
+) -> dict[str, Metric]:
+    """Return the averages over classes; all intervals see the same samples of images.
+
+    A class that is in no image of a sample is in none of its averages, as in the value itself.
+    """
+    truth_N, predicted_N = predictions.truth_N, predictions.predicted_N
+    classes = int((counts.support_C > 0).sum())
+
+    def of_rows(rows: IdArray) -> tuple[float, ...]:
+        drawn = counts_of_rows(truth_N[rows], predicted_N[rows], classes=len(predictions.labels))
+        return tuple(_over_classes(drawn).values())
+
+    values, count = _over_classes(counts), len(truth_N)
+    intervals = bootstrap_each(
+        of_rows,
+        count,
+        level=statistics.level,
+        resamples=statistics.resamples,
+        seed=statistics.seed,
+    )
+    of_images = {"mean_per_class_recall", "mcc"}
+    return {
+        name: Metric(
+            value,
+            found.low,
+            found.high,
+            n=count if name in of_images else classes,
+            unit="image" if name in of_images else "class",
+            method=found.method,
+        )
+        for (name, value), found in zip(values.items(), intervals, strict=True)
+    }
+
+
+def _over_classes(counts: ClassCounts) -> dict[str, float]:
+    """Return each average over classes by its name."""
+    together = averages(counts)
+    return {
+        "mean_per_class_recall": mean_per_class_recall(counts),
+        "macro_precision": together.macro_precision,
+        "macro_f1": together.macro_f1,
+        "weighted_f1": together.weighted_f1,
+        "mcc": matthews_correlation(counts),
+    }
 
 
 def calibration_metrics(
@@ -212,16 +257,3 @@ def _bootstrapped(
         seed=statistics.seed,
     )
     return Metric(value, interval.low, interval.high, count, unit="image", method=interval.method)
-
-
-def _recall_of(predictions: Predictions) -> Callable[[IdArray], float]:
-    """Return the mean per-class recall of rows, without a confusion matrix of each sample."""
-    truth_N, correct_N = predictions.truth_N, predictions.correct_N.astype(np.float64)
-
-    def recall(rows: IdArray) -> float:
-        support_C = np.bincount(truth_N[rows])
-        hits_C = np.bincount(truth_N[rows], weights=correct_N[rows])
-        present_C = support_C > 0
-        return float((hits_C[present_C] / support_C[present_C]).mean())
-
-    return recall

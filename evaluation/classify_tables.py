@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from core.types import IdArray, JSONObject, JSONValue
-from evaluation.label_metrics import PerClass, per_class
+from evaluation.label_metrics import PerClass, counts_of_confusion, per_class
 from evaluation.predictions import Predictions
 from evaluation.report import Cell, Table
 
@@ -44,7 +44,7 @@ def confusion_cells(labels: Sequence[str], confusion_CC: IdArray) -> list[JSONVa
 
 def label_tables(labels: Sequence[str], confusion_CC: IdArray) -> dict[str, Table]:
     """Return ``per_class.csv`` and ``confusion.csv``, rows the true class."""
-    classes = per_class(confusion_CC)
+    classes = per_class(counts_of_confusion(confusion_CC))
     names = ("label", "precision", "recall", "f1", "images", "predicted")
     rows: list[Sequence[Cell]] = [names]
     rows += [

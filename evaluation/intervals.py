@@ -111,9 +111,32 @@ def bootstrap(
 ) -> Interval:
     """Return the percentile interval of any statistic of rows, for example of ECE.
 
+    Arguments and errors as of :func:`bootstrap_each`; ``statistic`` returns one number.
+    """
+
+    def alone(rows: IdArray) -> tuple[float]:
+        return (statistic(rows),)
+
+    (found,) = bootstrap_each(
+        alone, count, clusters_N=clusters_N, level=level, resamples=resamples, seed=seed
+    )
+    return found
+
+
+def bootstrap_each(
+    statistics: Callable[[IdArray], Sequence[float]],
+    count: int,
+    *,
+    clusters_N: ClusterNames = None,
+    level: float = LEVEL,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> list[Interval]:
+    """Return the percentile interval of each of several statistics of the same samples.
+
     Args:
-        statistic: takes the rows of a sample (each as often as it was drawn) and returns a number;
-            NaN where the sample has none.
+        statistics: takes the rows of a sample (each as often as it was drawn) and returns numbers,
+            always as many; NaN where the sample has none.
         count: rows in all.
         clusters_N: name of each row's cluster, for example the image of a caption.
         level: between 0 and 1.
@@ -128,9 +151,10 @@ def bootstrap(
     check_resampling(level, resamples)
     clusters = clusters_of(clusters_N, rows=count)
     if clusters.count < 2:  # noqa: PLR2004 - one cluster has no spread
-        return NO_INTERVAL
+        return [NO_INTERVAL for _ in statistics(np.arange(count))]
     samples = resampled_rows(clusters, resamples=resamples, seed=seed)
-    return _percentiles(np.array([statistic(rows) for rows in samples]), clusters, level)
+    found_BM = np.array([statistics(rows) for rows in samples], np.float64)
+    return [_percentiles(found_B, clusters, level) for found_B in found_BM.T]
 
 
 def wilson_interval(successes: int, count: int, *, level: float = LEVEL) -> Interval:

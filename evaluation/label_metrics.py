@@ -77,13 +77,40 @@ def confusion_matrix(truth_N: IdArray, predicted_N: IdArray, *, classes: int) ->
     return cells.reshape(classes, classes).astype(np.int64)
 
 
-def per_class(confusion_CC: IdArray) -> PerClass:
+@dataclass(frozen=True, slots=True)
+class ClassCounts:
+    """What every number of this file but the confusion itself is made of."""
+
+    hits_C: IdArray
+    """Images of the class that were predicted as it."""
+    support_C: IdArray
+    """Images of the class."""
+    predicted_C: IdArray
+    """Images predicted as the class."""
+
+
+def counts_of_confusion(confusion_CC: IdArray) -> ClassCounts:
+    """Return diagonal and margins of a confusion matrix."""
+    return ClassCounts(
+        np.diagonal(confusion_CC), confusion_CC.sum(axis=1), confusion_CC.sum(axis=0)
+    )
+
+
+def counts_of_rows(truth_N: IdArray, predicted_N: IdArray, *, classes: int) -> ClassCounts:
+    """Return the counts of images without the (C, C) matrix, for samples of a bootstrap."""
+    return ClassCounts(
+        np.bincount(truth_N[truth_N == predicted_N], minlength=classes),
+        np.bincount(truth_N, minlength=classes),
+        np.bincount(predicted_N, minlength=classes),
+    )
+
+
+def per_class(counts: ClassCounts) -> PerClass:
     """Return precision, recall and F1 of each class.
 
     Source: Manning, Raghavan, Schuetze 2008, Introduction to Information Retrieval, section 8.3.
     """
-    hits_C = np.diagonal(confusion_CC)
-    support_C, predicted_C = confusion_CC.sum(axis=1), confusion_CC.sum(axis=0)
+    hits_C, support_C, predicted_C = counts.hits_C, counts.support_C, counts.predicted_C
     return PerClass(
         precision_C=_ratio(hits_C, predicted_C),
         recall_C=_ratio(hits_C, support_C),
@@ -93,7 +120,7 @@ def per_class(confusion_CC: IdArray) -> PerClass:
     )
 
 
-def mean_per_class_recall(confusion_CC: IdArray) -> float:
+def mean_per_class_recall(counts: ClassCounts) -> float:
     """Return the mean recall over the classes that have images: every class weighs the same.
 
     Source: "mean per class" accuracy in Radford et al. 2021, arXiv:2103.00020, appendix A; equal
@@ -102,7 +129,7 @@ def mean_per_class_recall(confusion_CC: IdArray) -> float:
     Raises:
         UsageError: no class has an image.
     """
-    recall_C = per_class(confusion_CC).recall_C
+    recall_C = per_class(counts).recall_C
     if np.isnan(recall_C).all():
         raise UsageError("no class has an image; mean per-class recall is not defined")
     return float(np.nanmean(recall_C))
@@ -131,7 +158,7 @@ class Averages:
     """All decisions pooled; with one label per image it is the accuracy."""
 
 
-def averages(confusion_CC: IdArray) -> Averages:
+def averages(counts: ClassCounts) -> Averages:
     """Return the macro, weighted and micro averages.
 
     Source: Manning, Raghavan, Schuetze 2008, section 13.6; Sokolova, Lapalme 2009, table 3.
@@ -139,7 +166,7 @@ def averages(confusion_CC: IdArray) -> Averages:
     Raises:
         UsageError: no image.
     """
-    classes = per_class(confusion_CC)
+    classes = per_class(counts)
     total = int(classes.support_C.sum())
     if not total:
         raise UsageError("no image: the averages are not defined")
@@ -152,16 +179,17 @@ def averages(confusion_CC: IdArray) -> Averages:
     }
     macro = {f"macro_{name}": float(one_C[present_C].mean()) for name, one_C in columns.items()}
     weighted = {f"weighted_{name}": float(one_C @ weights_C) for name, one_C in columns.items()}
-    return Averages(**macro, **weighted, micro_f1=float(np.trace(confusion_CC) / total))
+    return Averages(**macro, **weighted, micro_f1=float(counts.hits_C.sum() / total))
 
 
-def matthews_correlation(confusion_CC: IdArray) -> float:
+def matthews_correlation(counts: ClassCounts) -> float:
     """Return the correlation of truth and prediction, -1 to 1; NaN if either is always the same.
 
     Source: Gorodkin 2004, Comparing two K-category assignments; for two classes Matthews 1975.
     """
-    total, right = float(confusion_CC.sum()), float(np.trace(confusion_CC))
-    truth_C, predicted_C = (confusion_CC.sum(axis=axis).astype(np.float64) for axis in (1, 0))
+    total, right = float(counts.support_C.sum()), float(counts.hits_C.sum())
+    truth_C = counts.support_C.astype(np.float64)
+    predicted_C = counts.predicted_C.astype(np.float64)
     shared = right * total - truth_C @ predicted_C
     spread = (total**2 - predicted_C @ predicted_C) * (total**2 - truth_C @ truth_C)
     return float(shared / np.sqrt(spread)) if spread > 0 else float("nan")

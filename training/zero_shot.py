@@ -16,6 +16,7 @@ from core.types import FloatArray, IdArray
 from evaluation.label_metrics import (
     accuracy,
     confusion_matrix,
+    counts_of_confusion,
     mean_per_class_recall,
     true_label_ranks,
 )
@@ -113,7 +114,7 @@ def zero_shot_metrics(
     confusion_CC = confusion_matrix(truth_N, np.concatenate(predicted), classes=count)
     values = {
         "zero_shot_accuracy": accuracy(ranks_N),
-        "zero_shot_mean_per_class_recall": mean_per_class_recall(confusion_CC),
+        "zero_shot_mean_per_class_recall": mean_per_class_recall(counts_of_confusion(confusion_CC)),
         "zero_shot_chance": 1 / count,
     }
     if count > TOP_K:

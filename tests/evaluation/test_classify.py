@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.metrics import f1_score, precision_score
 
 from core.errors import PairsError, UsageError
 from core.pairs.reading import read_pairs
-from evaluation.classify import ClassifyOptions, evaluate_classify
+from evaluation.classify import ClassifyOptions, evaluate_classify, required_prompts
 from evaluation.embeddings import Embeddings
+from evaluation.estimates import Statistics
 from evaluation.predictions import labels_of, predict
 from evaluation.report import Report
+from evaluation.resampling import clusters_of, resampled_rows
 from tests.evaluation.colour_pairs import broken_pair, embedded, embedded_with_labels, pair
 from tests.fakes import COLOURS, FakeEncoder, picture_bytes
 from zeroshot.classifier import build_classifier
@@ -219,3 +223,27 @@ def test_unknown_images_are_told_from_known_ones(tmp_path: Path) -> None:
 
     assert {row["signal"] for row in signals} == {"probability", "logit", "energy", "margin"}
     assert next(row for row in signals if row["signal"] == "logit")["auroc"] == 1.0
+
+
+def test_averages_over_classes_have_intervals_of_the_same_samples(tmp_path: Path) -> None:
+    """Each bound is the percentile of scikit-learn's numbers of the samples that were drawn."""
+    embeddings = four(tmp_path)
+    statistics = Statistics(level=0.8, resamples=50, seed=3)
+    predictions = predict(embeddings, required_prompts(embeddings))
+    truth_N, predicted_N = predictions.truth_N, predictions.predicted_N
+
+    metrics = evaluate_classify(embeddings, ClassifyOptions(statistics=statistics)).metrics
+
+    drawn = list(resampled_rows(clusters_of(None, rows=4), resamples=50, seed=3))
+    for name, peer in (
+        ("macro_precision", partial(precision_score, average="macro", zero_division=0)),
+        ("macro_f1", partial(f1_score, average="macro", zero_division=0)),
+        ("weighted_f1", partial(f1_score, average="weighted", zero_division=0)),
+    ):
+        values = [peer(truth_N[rows], predicted_N[rows]) for rows in drawn]
+        low, high = np.quantile(values, [0.1, 0.9])
+        found = metrics[name]
+        assert found.value == pytest.approx(peer(truth_N, predicted_N)), name
+        assert (found.ci_low, found.ci_high) == (pytest.approx(low), pytest.approx(high)), name
+        assert (found.method, found.n, found.unit) == ("bootstrap", 3, "class")
+    assert metrics["mcc"].ci_low < metrics["mcc"].value <= metrics["mcc"].ci_high

@@ -8,7 +8,7 @@ import pytest
 from evaluation import metrics
 from evaluation.exact_search import exact_ranks
 from evaluation.judged_ranks import JudgedRanks
-from evaluation.label_metrics import averages, mean_per_class_recall
+from evaluation.label_metrics import averages, counts_of_confusion, mean_per_class_recall
 from evaluation.query_metrics import query_values
 from evaluation.ranking import rank
 from evaluation.threshold_metrics import average_precision_of_scores
@@ -91,5 +91,5 @@ def test_a_class_that_is_predicted_and_absent_lowers_macro_recall_only() -> None
     """Recalls of the classes with images are 1 and .5; the third class has none."""
     confusion_CC = np.array([[2, 0, 0], [0, 1, 1], [0, 0, 0]])
 
-    assert mean_per_class_recall(confusion_CC) == 0.75
-    assert averages(confusion_CC).macro_recall == 0.5
+    assert mean_per_class_recall(counts_of_confusion(confusion_CC)) == 0.75
+    assert averages(counts_of_confusion(confusion_CC)).macro_recall == 0.5

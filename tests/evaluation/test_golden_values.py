@@ -12,7 +12,7 @@ import pytest
 
 from evaluation import metrics
 from evaluation.judged_ranks import JudgedRanks
-from evaluation.label_metrics import matthews_correlation, per_class
+from evaluation.label_metrics import counts_of_confusion, matthews_correlation, per_class
 from evaluation.query_metrics import query_values
 from evaluation.threshold_metrics import (
     average_precision_of_scores,
@@ -148,8 +148,8 @@ def test_the_matrices_as_two_classes(confusion: list[list[int]], recall: float, 
     """The same numbers through the confusion matrix of two classes."""
     matrix_CC = np.array(confusion)
 
-    assert per_class(matrix_CC).recall_C[0] == recall
-    assert matthews_correlation(matrix_CC) == pytest.approx(mcc, abs=5e-5)
+    assert per_class(counts_of_confusion(matrix_CC)).recall_C[0] == recall
+    assert matthews_correlation(counts_of_confusion(matrix_CC)) == pytest.approx(mcc, abs=5e-5)
 
 
 @pytest.mark.parametrize("target", [0.5, 0.7143, 0.8, 0.85, 0.9, 1.0])

@@ -12,6 +12,7 @@ from core.errors import UsageError
 from core.types import IdArray
 from evaluation.intervals import (
     bootstrap,
+    bootstrap_each,
     interval_of_mean,
     intervals_of_means,
     smallest_detectable_difference,
@@ -199,3 +200,20 @@ def test_metrics_of_other_lengths_are_refused() -> None:
         intervals_of_means({"one": np.zeros(2), "two": np.zeros(3)})
     with pytest.raises(UsageError, match="successes"):
         wilson_interval(3, 2)
+
+
+def test_several_statistics_see_the_same_samples() -> None:
+    """Each has the interval that it has alone; one row has none."""
+    values_N = np.arange(20.0)
+
+    def both(rows: IdArray) -> tuple[float, float]:
+        return float(values_N[rows].mean()), float(values_N[rows].max())
+
+    found = bootstrap_each(both, 20, resamples=100, seed=1)
+
+    for place, interval in enumerate(found):
+        assert interval == bootstrap(
+            lambda rows, place=place: both(rows)[place], 20, resamples=100, seed=1
+        )
+    assert found[0] != found[1]
+    assert [one.method for one in bootstrap_each(both, 1)] == ["none", "none"]

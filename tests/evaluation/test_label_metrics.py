@@ -13,6 +13,7 @@ from evaluation.label_metrics import (
     accuracy,
     averages,
     confusion_matrix,
+    counts_of_confusion,
     matthews_correlation,
     mean_per_class_recall,
     per_class,
@@ -62,7 +63,7 @@ def test_per_class_values_of_two_known_matrices(
     """TP, FN, FP, TN of two classifiers: .8824 .75 .8108 and .7143 1 .8333."""
     hits, missed, wrong, right = cells
 
-    values = per_class(np.array([[hits, missed], [wrong, right]]))
+    values = per_class(counts_of_confusion(np.array([[hits, missed], [wrong, right]])))
 
     assert values.precision_C[0] == pytest.approx(precision)
     assert values.recall_C[0] == pytest.approx(recall)
@@ -72,7 +73,7 @@ def test_per_class_values_of_two_known_matrices(
 
 def test_what_is_not_defined_is_nan() -> None:
     """A class without images has no recall; one that is never predicted has no precision."""
-    values = per_class(np.array([[3, 1, 0], [0, 0, 0], [2, 0, 0]]))
+    values = per_class(counts_of_confusion(np.array([[3, 1, 0], [0, 0, 0], [2, 0, 0]])))
 
     assert np.isnan(values.recall_C).tolist() == [False, True, False]
     assert np.isnan(values.precision_C).tolist() == [False, False, True]
@@ -81,17 +82,22 @@ def test_what_is_not_defined_is_nan() -> None:
 
 def test_a_class_that_is_neither_there_nor_predicted_has_no_f1() -> None:
     """0 / 0."""
-    assert np.isnan(per_class(np.array([[2, 0], [0, 0]])).f1_C[1])
+    assert np.isnan(per_class(counts_of_confusion(np.array([[2, 0], [0, 0]]))).f1_C[1])
 
 
 def test_mean_per_class_recall_weighs_classes_alike() -> None:
     """98 of 100 and 1 of 2: (.98 + .5) / 2, though 99 of 102 are right."""
-    assert mean_per_class_recall(np.array([[98, 2], [1, 1]])) == pytest.approx(0.74)
+    assert mean_per_class_recall(counts_of_confusion(np.array([[98, 2], [1, 1]]))) == pytest.approx(
+        0.74
+    )
 
 
 def test_mean_per_class_recall_leaves_out_classes_without_images() -> None:
     """A predicted class without images lowers the recall of others, not the number of classes."""
-    assert mean_per_class_recall(np.array([[1, 1, 0], [0, 2, 0], [0, 0, 0]])) == 0.75
+    assert (
+        mean_per_class_recall(counts_of_confusion(np.array([[1, 1, 0], [0, 2, 0], [0, 0, 0]])))
+        == 0.75
+    )
 
 
 def test_values_agree_with_scikit_learn() -> None:
@@ -104,12 +110,12 @@ def test_values_agree_with_scikit_learn() -> None:
     predicted_N = scores_NC.argmax(axis=1)
     ranks_N = true_label_ranks(scores_NC, truth_N)
     confusion_CC = confusion_matrix(truth_N, predicted_N, classes=8)
-    values = per_class(confusion_CC)
+    values = per_class(counts_of_confusion(confusion_CC))
     expected = reference.precision_recall_fscore_support(truth_N, predicted_N, zero_division=0.0)
 
     assert accuracy(ranks_N) == reference.accuracy_score(truth_N, predicted_N)
     assert accuracy(ranks_N, k=5) == reference.top_k_accuracy_score(truth_N, scores_NC, k=5)
-    assert mean_per_class_recall(confusion_CC) == pytest.approx(
+    assert mean_per_class_recall(counts_of_confusion(confusion_CC)) == pytest.approx(
         reference.balanced_accuracy_score(truth_N, predicted_N)
     )
     np.testing.assert_array_equal(confusion_CC, reference.confusion_matrix(truth_N, predicted_N))
@@ -126,7 +132,7 @@ def test_nothing_to_score_is_refused() -> None:
     with pytest.raises(UsageError, match="k = 0"):
         accuracy(np.array([1]), k=0)
     with pytest.raises(UsageError, match="no class has an image"):
-        mean_per_class_recall(np.zeros((2, 2), np.int64))
+        mean_per_class_recall(counts_of_confusion(np.zeros((2, 2), np.int64)))
 
 
 def test_shapes_and_classes_that_do_not_fit_are_refused() -> None:
@@ -146,7 +152,7 @@ def test_averages_and_correlation_are_those_of_scikit_learn() -> None:
     generator = np.random.default_rng(3)
     truth_N, predicted_N = generator.integers(0, 4, 80), generator.integers(0, 5, 80)
     found_CC = confusion_matrix(truth_N, predicted_N, classes=6)
-    found = averages(found_CC)
+    found = averages(counts_of_confusion(found_CC))
 
     for kind in ("macro", "weighted"):
         theirs = precision_recall_fscore_support(
@@ -155,15 +161,17 @@ def test_averages_and_correlation_are_those_of_scikit_learn() -> None:
         ours = [getattr(found, f"{kind}_{name}") for name in ("precision", "recall", "f1")]
         assert ours == pytest.approx(list(theirs[:3]))
     assert found.micro_f1 == pytest.approx(np.mean(truth_N == predicted_N))
-    assert matthews_correlation(found_CC) == pytest.approx(matthews_corrcoef(truth_N, predicted_N))
+    assert matthews_correlation(counts_of_confusion(found_CC)) == pytest.approx(
+        matthews_corrcoef(truth_N, predicted_N)
+    )
 
 
 def test_a_classifier_that_always_says_the_same_has_no_correlation() -> None:
     """0 / 0 is NaN, not 0."""
-    assert np.isnan(matthews_correlation(np.array([[3, 0], [2, 0]])))
+    assert np.isnan(matthews_correlation(counts_of_confusion(np.array([[3, 0], [2, 0]]))))
 
 
 def test_averages_of_no_images_are_refused() -> None:
     """There is nothing to weigh."""
     with pytest.raises(UsageError, match="no image"):
-        averages(np.zeros((2, 2), np.int64))
+        averages(counts_of_confusion(np.zeros((2, 2), np.int64)))
