@@ -100,13 +100,15 @@ def _thinned(curve: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
 
 def _precision_recall(fields: Mapping[str, Any]) -> Markup:
     envelope, pooled = fields.get("precision_recall") or [], fields.get("score_thresholds") or []
-    parts = [_envelope(envelope)] if envelope else []
+    whole = fields["metrics"].get("mean_average_precision", {}).get("value")
+    parts = [_envelope(envelope, whole)] if envelope else []
     if pooled:
         parts.append(_thresholds(pooled))
     return section("precision-recall", "Precision and recall", figures(*parts) if parts else "")
 
 
-def _envelope(envelope: Sequence[Mapping[str, float]]) -> Markup:
+def _envelope(envelope: Sequence[Mapping[str, float]], whole: float | None) -> Markup:
+    """Return the interpolated curve, with the mean average precision where it is known."""
     line = Line(
         "interpolated precision",
         [row["recall"] for row in envelope],
@@ -125,6 +127,8 @@ def _envelope(envelope: Sequence[Mapping[str, float]]) -> Markup:
         [[f"{row['recall']:.1f}", f"{row['precision']:.4f}"] for row in envelope],
     )
     caption = "Mean over queries of the best precision at this recall or more (11 points)."
+    if whole is not None:
+        caption += f" Mean average precision {whole:.4f}."
     return figure(plot, caption, numbers)
 
 

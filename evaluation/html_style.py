@@ -50,7 +50,7 @@ DARK = {
 _RULES = """
 *{box-sizing:border-box}
 body{margin:0 auto;max-width:76rem;padding:1rem;background:var(--ground);color:var(--ink);
- font:16px/1.5 system-ui,sans-serif;overflow-wrap:anywhere}
+ font:1rem/1.5 system-ui,sans-serif;overflow-wrap:anywhere}
 h1{font-size:1.6rem;line-height:1.2;margin:.5rem 0}
 h2{font-size:1.25rem;margin:2.2rem 0 .6rem;padding-top:.6rem;border-top:1px solid var(--line)}
 h3{font-size:1rem;margin:1.4rem 0 .4rem}
@@ -111,7 +111,7 @@ dl{display:grid;grid-template-columns:minmax(6rem,max-content) 1fr;gap:.2rem 1re
 dt{font-weight:600}
 dd{margin:0;min-width:0}
 @media (max-width:32rem){dl{grid-template-columns:1fr}dd{margin-bottom:.4rem}}
-@media print{body{max-width:none;font-size:11px}nav,.skip{display:none}
+@media print{:root{font-size:11px}body{max-width:none}nav,.skip{display:none}
  figure,.card,tr{break-inside:avoid}h2,h3{break-after:avoid}.scroll{overflow:visible}}
 """
 
