@@ -84,11 +84,8 @@ def create_app(
     metrics = metrics or Metrics()
     access = Access(keys=KeyRing(keys_path(settings.gallery)), sessions=sessions or Sessions())
     backlog = Backlog(backlog_limits(settings))
+    _publish_backlog(metrics, backlog, settings)
     tracer = open_tracer(settings)
-    live = metrics.live
-    live.add_gauge("cost_in_flight", "Cost units admitted and not done.", lambda: backlog.cost)
-    live.add_gauge("cost_limit", "Cost units that are admitted.", lambda: settings.max_cost)
-    live.add_gauge("bytes_in_flight", "Bytes of request bodies.", lambda: backlog.bytes)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -130,6 +127,13 @@ def create_app(
     install_openapi(app)
     _add_routes(app, settings)
     return app
+
+
+def _publish_backlog(metrics: Metrics, backlog: Backlog, settings: Settings) -> None:
+    live = metrics.live
+    live.add_gauge("cost_in_flight", "Cost units admitted and not done.", lambda: backlog.cost)
+    live.add_gauge("cost_limit", "Cost units that are admitted.", lambda: settings.max_cost)
+    live.add_gauge("bytes_in_flight", "Bytes of request bodies.", lambda: backlog.bytes)
 
 
 def _add_routes(app: FastAPI, settings: Settings) -> None:
