@@ -119,14 +119,17 @@ def create_app(
             is_draining=lambda: _is_draining(app.state.engine),
         ),
     )
-    app.state.settings = settings
-    app.state.access = access
-    app.state.metrics = metrics
-    app.state.engine = None
+    _keep_state(app, settings=settings, access=access, metrics=metrics, engine=None)
     install_error_handlers(app, retry_after_s=settings.retry_after_s)
     install_openapi(app)
     _add_routes(app, settings)
     return app
+
+
+def _keep_state(app: FastAPI, **parts: object) -> None:
+    """Give routes what they work with, by name."""
+    for name, part in parts.items():
+        setattr(app.state, name, part)
 
 
 def _publish_backlog(metrics: Metrics, backlog: Backlog, settings: Settings) -> None:
