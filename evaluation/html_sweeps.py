@@ -47,9 +47,7 @@ def _quality_and_latency(sweep: Sequence[Mapping[str, Any]], prefix: str, recall
     kinds = list(dict.fromkeys(str(row["kind"]) for row in sweep))[:_MOST_KINDS]
     lines = []
     for kind in kinds:
-        rows = sorted(
-            (row for row in sweep if row["kind"] == kind), key=lambda row: row[f"{prefix}p50_ms"]
-        )
+        rows = [row for row in sweep if row["kind"] == kind]
         xs = [row[f"{prefix}p50_ms"] for row in rows]
         lines.append(Line(kind, xs, [row[f"{prefix}{recall}"] for row in rows]))
     least = min(min(line.ys) for line in lines)
@@ -70,7 +68,7 @@ def _quality_and_latency(sweep: Sequence[Mapping[str, Any]], prefix: str, recall
         for row in sweep
     ]
     numbers = table(f"Recall and latency, {what}", [*columns, "interval"], between, texts=2)
-    return figure(plot, f"Up and to the left is better; {what}.", numbers)
+    return figure(plot, f"Up and to the left is better; lines follow the effort, {what}.", numbers)
 
 
 def _probes(fields: Mapping[str, Any], sweep: Sequence[Mapping[str, Any]]) -> Markup:
