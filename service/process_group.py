@@ -182,7 +182,11 @@ class ProcessGroup:
         """Read what a process says until it ends."""
         assert child.stdout is not None
         for line in child.stdout:
-            told = json.loads(line)
+            try:
+                told = json.loads(line)
+            except ValueError:
+                logger.warning("serving process printed", extra={"place": place})
+                continue
             with self._lock:
                 if "ready" in told:
                     self._addresses[place] = told["ready"]
