@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -55,7 +55,7 @@ class Admission:
         if scope["type"] != "http" or scope["path"] in UNGUARDED:
             await self._app(scope, receive, send)
             return
-        length = announced_length(Headers(scope=scope))
+        length = announced_length(scope)
         if self._is_draining():
             response = self._refusal(NotReadyError("the service is shutting down"), 503)
             response.headers["connection"] = "close"

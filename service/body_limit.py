@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.errors import UsageError
@@ -23,7 +22,7 @@ class BodyLimit:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        if (announced_length(Headers(scope=scope)) or 0) > self._max_bytes:
+        if (announced_length(scope) or 0) > self._max_bytes:
             response = error_response(413, error_object(self._error()))
             # The body stays unread, so the connection cannot be used again.
             response.headers["connection"] = "close"

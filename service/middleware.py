@@ -12,13 +12,14 @@ import time
 import uuid
 from urllib.parse import unquote
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.errors import UsageError
 from core.timing import RECORDER
 from service.errors import error_object, error_response
 from service.metrics import Metrics
+from service.request_cost import header
 from service.request_scope import CURRENT_SCOPE, RequestScope
 from service.tracing import Trace, Tracer
 
@@ -27,6 +28,7 @@ logger = logging.getLogger("service.access")
 UNMATCHED = "unmatched"
 TIMEOUT_HEADER = "X-Request-Timeout"
 """Seconds after which a client does not want the answer any more; shorter than ours, or ours."""
+_TIMEOUT_NAME = TIMEOUT_HEADER.lower().encode()
 _CLIENT_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}\Z")
 _SECONDS = re.compile(r"\d{1,9}(\.\d{1,9})?\Z", re.ASCII)
 _CLOSED_BY_CLIENT = 499
@@ -174,9 +176,9 @@ def restore_slashes(part: str) -> str:
 
 
 def _request_id(scope: Scope) -> str:
-    given = Headers(scope=scope).get("x-request-id", "")
+    given = header(scope, b"x-request-id")
     # Only plain characters: an id is echoed in a header and written to the log.
-    return given if _CLIENT_ID.match(given) else uuid.uuid4().hex
+    return given if given is not None and _CLIENT_ID.match(given) else uuid.uuid4().hex
 
 
 def _asked_timeout_s(scope: Scope) -> float | None:
@@ -185,7 +187,7 @@ def _asked_timeout_s(scope: Scope) -> float | None:
     Raises:
         UsageError: not a number above 0.
     """
-    given = Headers(scope=scope).get(TIMEOUT_HEADER)
+    given = header(scope, _TIMEOUT_NAME)
     if given is None:
         return None
     if not _SECONDS.match(given) or float(given) <= 0:

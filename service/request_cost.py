@@ -6,7 +6,6 @@ images a second go through CLIP models on a CPU.
 
 from __future__ import annotations
 
-from starlette.datastructures import Headers
 from starlette.types import Scope
 
 IMAGE_COST = 1.0
@@ -35,11 +34,10 @@ def estimated_cost(scope: Scope) -> float:
         return TEXT_COST if path.endswith(_MODEL_READS) else READ_COST
     if path.endswith(_CHEAP_WRITES):
         return READ_COST
-    headers = Headers(scope=scope)
-    length = announced_length(headers)
+    length = announced_length(scope)
     if length is None:
         return IMAGE_COST
-    is_form = headers.get("content-type", "").lower().startswith("multipart/")
+    is_form = (header(scope, b"content-type") or "").lower().startswith("multipart/")
     if not is_form and length <= _TEXT_BODY_BYTES:
         return TEXT_COST
     return max(IMAGE_COST, length / _IMAGE_BYTES)
@@ -50,9 +48,20 @@ def is_bulk(scope: Scope) -> bool:
     return bool(scope["method"] == "POST" and scope["path"].endswith(_BULK_WRITES))
 
 
-def announced_length(headers: Headers) -> int | None:
+def announced_length(scope: Scope) -> int | None:
     """Return the length of the body, 0 where there is none, ``None`` where it is not said."""
-    if "transfer-encoding" in headers:
+    if header(scope, b"transfer-encoding") is not None:
         return None
-    announced = headers.get("content-length", "0")
+    announced = header(scope, b"content-length")
+    if announced is None:
+        return 0
     return int(announced) if announced.isdecimal() else None
+
+
+def header(scope: Scope, name: bytes) -> str | None:
+    """Return the first header of a lower-case name, without decoding the others."""
+    for found, value in scope["headers"]:
+        if found == name:
+            text: str = value.decode("latin-1")
+            return text
+    return None

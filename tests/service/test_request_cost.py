@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from starlette.datastructures import Headers
 
 from service.request_cost import announced_length, cost_of, estimated_cost, is_bulk
 
@@ -65,4 +64,6 @@ def test_the_real_cost_is_images_and_a_fifth_of_the_texts() -> None:
 )
 def test_the_announced_length(headers: dict[str, str], expected: int | None) -> None:
     """A chunked body has no length, whatever else it claims; no header means no body."""
-    assert announced_length(Headers(headers)) == expected
+    raw = [(name.encode(), text.encode()) for name, text in headers.items()]
+
+    assert announced_length({"headers": raw}) == expected
