@@ -35,6 +35,7 @@ def clean_environment(**more: str) -> dict[str, str]:
     return {**kept, **more}
 
 
+@pytest.mark.slow
 def test_help_shows_examples() -> None:
     """The help text is enough to start."""
     done = sightline("serve", "--help")
@@ -44,6 +45,7 @@ def test_help_shows_examples() -> None:
     assert "--read-only" in done.stdout
 
 
+@pytest.mark.slow
 def test_the_settings_are_printed_as_toml(tmp_path: Path) -> None:
     """Options win over variables, variables over the file; stdout is TOML and nothing else."""
     file = tmp_path / "s.toml"
@@ -58,6 +60,7 @@ def test_the_settings_are_printed_as_toml(tmp_path: Path) -> None:
     assert (printed["host"], printed["port"], printed["max_k"]) == ("env", 3, 5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -76,6 +79,7 @@ def test_a_wrong_setting_is_a_usage_error(words: list[str], said: str) -> None:
     assert done.stdout == ""
 
 
+@pytest.mark.slow
 def test_a_taken_port_fails_with_its_remedy(tmp_path: Path) -> None:
     """Exit code 1 and the option that helps, before the model is loaded."""
     with socket.socket() as other:
@@ -90,6 +94,7 @@ def test_a_taken_port_fails_with_its_remedy(tmp_path: Path) -> None:
     assert "--port" in done.stderr
 
 
+@pytest.mark.slow
 def test_an_unknown_model_fails_with_its_name(tmp_path: Path) -> None:
     """A folder that is no model is named; no gallery is left behind."""
     done = sightline("serve", "--gallery", tmp_path / "g", "--model", tmp_path, "--port", "0")

@@ -201,6 +201,7 @@ def test_a_move_that_arrives_in_two_portions_is_still_one(tmp_path: Path) -> Non
         assert gallery.collection.count() == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [

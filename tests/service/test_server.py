@@ -63,6 +63,7 @@ def server_process(folder: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
             process.kill()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_drain_answers_what_was_accepted(tmp_path: Path, number: signal.Signals) -> None:
     """A request in flight at the signal gets its answer, and the process ends with success."""
@@ -79,6 +80,7 @@ def test_a_drain_answers_what_was_accepted(tmp_path: Path, number: signal.Signal
             httpx.get(f"{address}/healthz", timeout=60, trust_env=False)
 
 
+@pytest.mark.slow
 def test_what_was_acknowledged_survives_a_kill(tmp_path: Path) -> None:
     """After SIGKILL right behind the answer the item is there."""
     with server_process(tmp_path) as (process, address):
@@ -155,6 +157,7 @@ def test_the_address_can_be_typed_into_a_browser(host: str, port: int, expected:
     assert url_of(host, port) == expected
 
 
+@pytest.mark.slow
 def test_importing_the_app_loads_no_model_code() -> None:
     """No torch, no open_clip, no openvino until a model is opened, and no torch file of ours."""
     script = (
