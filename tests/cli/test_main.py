@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from cli.main import COMMANDS
+from tests.cli.runs import Run
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -26,13 +27,13 @@ def sightline(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_helps_with_examples(name: str) -> None:
+def test_every_command_helps_with_examples(run: Run, name: str) -> None:
     """``--help`` of each command works, shows examples and exits with 0."""
-    done = sightline(name, "--help")
+    code, out, err = run(name, "--help")
 
-    assert done.returncode == 0, done.stderr
-    assert "Examples:\n" in done.stdout
-    assert "\\b" not in done.stdout
+    assert code == 0, err
+    assert "Examples:\n" in out
+    assert "\\b" not in out
 
 
 def test_help_lists_the_commands_and_imports_nothing_heavy() -> None:
