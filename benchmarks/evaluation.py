@@ -2,7 +2,7 @@
 
     python -m venv peer    # the peers' own environment
     peer/bin/pip install torch ranx tqdm && peer/bin/pip install --no-deps clip-benchmark
-    python -m benchmarks.evaluation --peer peer/bin/python [--rounds 3]
+    python -m benchmarks.evaluation --peer peer/bin/python [--rounds 2]
 
 Every run is a process of its own. The clock runs from vectors in memory to figures; imports,
 reading and the compilation of ranx's functions are not counted. It fails where figures differ.
@@ -56,7 +56,7 @@ def main() -> None:
     """Measure and print tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--peer", required=True, help="Python of the peers' environment.")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--images", type=int, default=5000, help="With five captions each.")
     parser.add_argument("--dim", type=int, default=512, help="Of those.")
     parser.add_argument("--pairs", type=int, default=100_000)
