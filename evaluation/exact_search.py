@@ -100,8 +100,8 @@ def exact_ranks(
         for tile in _tiles(queries_ND, gallery_MD, tile_scores):
             _exclude(tile, excluded)
             counts.add(tile.scores_nm, tile.row, tile.column, error=error)
-            items.add(tile.scores_nm, tile.row, tile.column, error=error, last=tile.last_of_rows)
-            if tile.last_of_rows:
+            items.add(tile.scores_nm, tile.row, tile.column, error=error, last=tile.last)
+            if tile.last:
                 shown.advance(len(tile.scores_nm))
     return ExactRanking(
         judged=JudgedRanks.of_flat(
@@ -125,7 +125,8 @@ class _Tile:
     row: int
     """Number of the first row."""
     column: int
-    last_of_rows: bool
+    last: bool
+    """Whether it ends these rows."""
 
 
 @dataclass(frozen=True, slots=True)
