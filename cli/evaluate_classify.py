@@ -80,7 +80,6 @@ def command(
       sightline evaluate classify photos-by-class
       sightline evaluate classify pairs.jsonl --labels cat,dog,bird --out reports/pets
       sightline evaluate classify test.npz --calibrate val.npz --conformal 0.1 --ablate-templates
-      sightline evaluate classify photos-by-class --unknown other-photos
       sightline evaluate classify photos-by-class --url http://127.0.0.1:8000 --label-set pets
     """
     from cli.evaluate_served_labels import served_report
@@ -96,8 +95,7 @@ def command(
             "--labels, --templates and --gallery out"
         )
     held_there = label_set if url is not None else None
-    here = None if held_there else label_set
-    wanted = wanted_labels(labels, here, templates_name, gallery)
+    wanted = wanted_labels(labels, None if held_there else label_set, templates_name, gallery)
     if url is None:
         named = any(option is not None for option in (labels, label_set, templates_name))
         beside = (calibrate, unknown)
