@@ -89,12 +89,12 @@ def command(
     from evaluation.classify import ClassifyOptions
 
     options = ClassifyOptions(group_by, ablate_templates, conformal, statistics)
-    if url is not None and label_set is not None and (labels or templates_name or gallery):
+    held_there = label_set if url is not None else None
+    if held_there and (labels or templates_name or gallery):
         raise UsageError(
             "--url with --label-set scores the label set that the server holds, as it is; leave "
             "--labels, --templates and --gallery out"
         )
-    held_there = label_set if url is not None else None
     wanted = wanted_labels(labels, None if held_there else label_set, templates_name, gallery)
     if url is None:
         named = any(option is not None for option in (labels, label_set, templates_name))
