@@ -12,6 +12,9 @@ from hypothesis.internal.conjecture import providers
 
 # Two workers share two cores: libraries that start one thread per core would fight.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Nor is a pool of processes, each of which loads torch, worth it for the few small towers that are
+# compiled here.
+os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "1")
 
 # A shell lets what it starts in the background ignore Ctrl-C, and every process that a test starts
 # would inherit that: those that Ctrl-C has to end would never end.

@@ -16,7 +16,8 @@ from encoders.folder import open_model_folder
 from encoders.loading import STARTER_MODEL
 from tests.fixtures_models import write_tiny_source
 
-pytestmark = pytest.mark.slow  # exports models
+# Exports models: one worker does it once.
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("cli models")]
 
 
 @pytest.fixture(scope="module")

@@ -123,6 +123,7 @@ def test_swapping_the_attention_keeps_the_state(tiny_model: ModelFolder) -> None
     assert not any(isinstance(child, nn.MultiheadAttention) for child in module.modules())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fields", "trims"),
     [

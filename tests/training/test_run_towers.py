@@ -60,6 +60,7 @@ def test_a_locked_tower_is_exported_byte_for_byte(tmp_path: Path) -> None:
     assert not torch.equal(before["token_embedding.weight"], after["token_embedding.weight"])
 
 
+@pytest.mark.slow
 def test_a_lora_run_exports_plain_weights(tmp_path: Path) -> None:
     """The folder has the names of the base model and loads in open_clip; the updates are in it."""
     towers = TowersConfig(text=TowerConfig(mode="lora", lora_rank=2))

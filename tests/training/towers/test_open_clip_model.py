@@ -161,6 +161,7 @@ def test_weights_of_another_model_are_not_exported(tmp_path: Path) -> None:
     assert not (tmp_path / "model").exists()
 
 
+@pytest.mark.slow
 def test_a_run_gives_its_model_its_own_name(tmp_path: Path) -> None:
     """Every run calls the folder ``model``; an export would be called so, too."""
     built = build_model(ModelConfig(architecture=TINY_VIT), seed=0)
@@ -172,6 +173,7 @@ def test_a_run_gives_its_model_its_own_name(tmp_path: Path) -> None:
     assert (spec.name, spec.source) == ("holidays", "local-dir:holidays")
 
 
+@pytest.mark.slow
 def test_trap_19_a_run_of_another_size_is_read_back(tmp_path: Path) -> None:
     """A transformer of timm trained at 64 pixels, whose own size is 160."""
     vision = {"timm_model_name": "test_vit", "timm_pool": "avg"}
