@@ -57,7 +57,7 @@ class FakeEncoder:
         return np.stack([_colour_vector(colour) for colour in colours_N3])
 
     def encode_texts(self, texts: Sequence[str]) -> FloatArray:
-        """Return the colour vector of the first colour word, else a direction by digest."""
+        """Return the colour vector of the first colour word, ``red.`` too, else one by digest."""
         self.text_calls += 1
         return np.stack([_text_vector(self.clean_text(text)) for text in texts])
 
@@ -95,8 +95,9 @@ def _colour_vector(colour_3: Sequence[float] | FloatArray) -> FloatArray:
 
 def _text_vector(text: str) -> FloatArray:
     for word in text.lower().split():
-        if word in COLOURS:
-            return _colour_vector(COLOURS[word])
+        colour = COLOURS.get(word.rstrip(".,;:!?"))
+        if colour is not None:
+            return _colour_vector(colour)
     seed = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
     vector_D = np.zeros(_DIM, np.float32)
     vector_D[4:] = np.random.default_rng(seed).standard_normal(_DIM - 4).astype(np.float32)

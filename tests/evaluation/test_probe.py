@@ -110,15 +110,15 @@ def test_shots_and_draws_are_one_or_more(tmp_path: Path, options: ProbeOptions) 
 
 @pytest.mark.parametrize("head", ["class_means", "tip_adapter"])
 def test_heads_beside_the_texts_begin_where_the_texts_are(tmp_path: Path, head: HeadKind) -> None:
-    """Texts that call green red are mended by examples; 0 shots are the texts alone.
+    """Texts that know nothing of the pictures are mended by examples; 0 shots are they alone.
 
-    The four test pictures: both colours are told apart by any example, and the texts, which name
-    the colours the wrong way round, are never right.
+    The four test pictures: any example tells both colours apart. The texts name no colour, so that
+    their cosines are 0 and the first label is given to all.
     """
     pairs = [
         [
             pair(tmp_path, f"{n}{colour}", (red - n, green + n, 20), label=label)  # type: ignore[arg-type]  # a shade
-            for colour, label in (("red", "green"), ("green", "red"))
+            for colour, label in (("red", "first"), ("green", "second"))
             for red, green in [SHADES[colour]]
             for n in range(first, first + 2)
         ]
@@ -131,7 +131,7 @@ def test_heads_beside_the_texts_begin_where_the_texts_are(tmp_path: Path, head: 
     report = probe_report(probes, parts[2], options)
 
     assert [(fit.shots, fit.accuracy) for fit in probes.fits] == [
-        (0, 0.0),
+        (0, 0.5),
         (1, 1.0),
         (1, 1.0),
         (None, 1.0),
