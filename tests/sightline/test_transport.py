@@ -179,9 +179,7 @@ def test_a_server_that_is_not_there_is_said_so() -> None:
         silent.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         with Client(url, retries=RetryRule(attempts=1)) as client:
-            with pytest.raises(
-                ServerError, match=r"no connection .*is the server running"
-            ) as e:
+            with pytest.raises(ServerError, match=r"no connection .*is the server running") as e:
                 client.gallery()
             assert not client.ready()
 
