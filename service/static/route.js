@@ -9,7 +9,7 @@
 
 import { filterText, readFilter } from "./filters.js";
 
-const DEFAULT_CUTOFF = 0.5;
+const DEFAULT_CUTOFF = 0.2;
 const MODES = ["vector", "keyword", "hybrid"];
 
 /**
