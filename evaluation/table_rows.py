@@ -18,9 +18,12 @@ def table_rows(path: Path) -> Iterator[dict[str, str]]:
     Raises:
         ArtifactError: it is missing, no UTF-8 or no table.
     """
-    csv.field_size_limit(_MOST_CHARACTERS)
+    # The limit holds for the whole process: whoever reads a user's table keeps the usual one.
+    usual = csv.field_size_limit(_MOST_CHARACTERS)
     try:
         with path.open(newline="", encoding="utf-8") as file:
             yield from csv.DictReader(file)
     except (FileNotFoundError, UnicodeDecodeError, csv.Error) as error:
         raise ArtifactError(f"{path} cannot be read: {error}; evaluate again") from error
+    finally:
+        csv.field_size_limit(usual)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 import itertools
 import logging
@@ -235,7 +236,10 @@ def test_a_query_with_very_many_relevant_items_is_read_back(tmp_path: Path) -> N
     ranks = " ".join(map(str, range(7, 60_007)))
     (tmp_path / "per_query.csv").write_text(f"id,ranks\nq,{ranks}\n")
 
+    before = csv.field_size_limit()
+
     assert worst_rows(table_rows(tmp_path / "per_query.csv")) == [{"id": "q", "ranks": ranks}]
+    assert csv.field_size_limit() == before, "the limit of the process is as it was"
 
 
 def test_report_renders_the_page_by_the_ending_of_the_file(tmp_path: Path) -> None:
