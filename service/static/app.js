@@ -1,12 +1,12 @@
-/** The page: two views, one address bar, and the keys and drops that belong to both. */
+/** The page: its views, one address bar, and the keys and drops that belong to all of them. */
 
-import { byId, isTyping } from "./dom.js";
+import { byId, isTyping, showNotice } from "./dom.js";
 import { showHelp, watchHelp } from "./help.js";
 import { watchForImages } from "./image_input.js";
-import { LabelView } from "./label_view.js";
-import { Router } from "./route.js";
-import { SearchView } from "./search_view.js";
+import { Router, VIEWS } from "./route.js";
+import { SearchView } from "./search/search_view.js";
 import { watchStatus } from "./status.js";
+import { Views } from "./views.js";
 
 /**
  * Start the page.
@@ -15,19 +15,25 @@ import { watchStatus } from "./status.js";
  */
 export function start() {
   const router = new Router((route, state) => show(route, state));
-  const views = { search: new SearchView(router), label: new LabelView() };
-  let current = views.search;
+  const search = new SearchView(router);
+  const views = new Views({ search }, router);
+  let current = search;
+  let wanted = "search";
 
-  function show(route, state) {
-    current = views[route.view];
-    for (const name of Object.keys(views)) {
-      byId(`${name}-view`).hidden = name !== route.view;
-      const tab = byId(`tab-${name}`);
-      if (name === route.view) tab.setAttribute("aria-current", "page");
-      else tab.removeAttribute("aria-current");
+  async function show(route, state) {
+    wanted = route.view;
+    showTab(route.view);
+    if (!views.get(route.view)) {
+      const problem = await views.load(route.view).then(() => null, (error) => error);
+      // The user may have gone on meanwhile.
+      if (wanted !== route.view) return;
+      showNotice(byId("view-notice"), problem && lost(problem, router));
+      if (problem) return;
     }
-    if (route.view === "label") document.title = "Label - Sightline";
-    current.show(route, state);
+    const view = views.get(route.view);
+    if (view !== current) current.hide?.();
+    current = view;
+    view.show(route, state);
   }
 
   router.interceptLinks();
@@ -40,6 +46,22 @@ export function start() {
   });
   watchStatus(byId("status"));
   watchHelp();
+}
+
+function showTab(name) {
+  byId("view-notice").hidden = true;
+  for (const view of VIEWS) {
+    byId(`${view}-view`).hidden = view !== name;
+    const tab = byId(`tab-${view}`);
+    if (view === name) tab.setAttribute("aria-current", "page");
+    else tab.removeAttribute("aria-current");
+  }
+  if (name !== "search") document.title = `${byId(`tab-${name}`).textContent.trim()} - Sightline`;
+}
+
+function lost(error, router) {
+  const action = { label: "Try again", run: () => router.refresh() };
+  return { title: "This view could not be loaded", text: error.message, action };
 }
 
 function listenForKeys(currentView) {

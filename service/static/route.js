@@ -2,13 +2,15 @@
  * The address of the page: which view, which query, which open picture. It is the one place
  * where that state lives, so links can be shared and the back button works.
  *
- * @typedef {{view: "search"|"label", query: string, item: string|null,
+ * @typedef {{view: string, query: string, item: string|null,
  *   mode: "vector"|"keyword"|"hybrid", filter: object|string|null, cutoff: number}} Route
- *   `filter` is text where the address holds none that is JSON; the service says what is wrong
+ *   `view` is one of `VIEWS`; `filter` is text where the address holds none that is JSON; the service says what is wrong
  */
 
-import { filterText, readFilter } from "./filters.js";
+import { filterText, readFilter } from "./search/filters.js";
 
+/** The views of the page; the first is the one of an address that names none. */
+export const VIEWS = ["search", "label", "add", "quality", "health"];
 const DEFAULT_CUTOFF = 0.2;
 const MODES = ["vector", "keyword", "hybrid"];
 
@@ -20,7 +22,7 @@ const MODES = ["vector", "keyword", "hybrid"];
 export function readRoute() {
   const parameters = new URLSearchParams(window.location.search);
   return {
-    view: parameters.get("view") === "label" ? "label" : "search",
+    view: VIEWS.find((view) => view === parameters.get("view")) ?? VIEWS[0],
     query: parameters.get("q") ?? "",
     item: parameters.get("item"),
     mode: MODES.find((mode) => mode === parameters.get("mode")) ?? MODES[0],
@@ -36,10 +38,10 @@ export function readRoute() {
  * @returns {string}
  */
 export function routeAddress(route) {
-  const { view = "search", query = "", item = null, mode = MODES[0], filter = null } = route;
+  const { view = VIEWS[0], query = "", item = null, mode = MODES[0], filter = null } = route;
   const { cutoff = DEFAULT_CUTOFF } = route;
   const parameters = new URLSearchParams();
-  if (view === "label") parameters.set("view", "label");
+  if (view !== VIEWS[0]) parameters.set("view", view);
   if (query) parameters.set("q", query);
   if (mode !== MODES[0]) parameters.set("mode", mode);
   if (filter) parameters.set("filter", filterText(filter));

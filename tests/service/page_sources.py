@@ -10,8 +10,11 @@ from pathlib import Path
 from service.routes.page import STATIC
 
 HTML = (STATIC / "index.html").read_text(encoding="utf-8")
-SCRIPTS = sorted(STATIC.glob("*.js"))
-STYLES = sorted(STATIC.glob("*.css"))
+VIEWS = ("label", "add", "quality", "health")
+"""Views that are fetched when they are first shown: a folder each, with a fragment of HTML."""
+FRAGMENTS = [(STATIC / view / f"{view}.html").read_text(encoding="utf-8") for view in VIEWS]
+SCRIPTS = sorted(STATIC.rglob("*.js"))
+STYLES = sorted(STATIC.rglob("*.css"))
 VOID = frozenset({"meta", "link", "input", "img", "path", "circle", "rect", "use"})
 
 _CLOSING = {")": "(", "]": "[", "}": "{"}
@@ -61,16 +64,17 @@ class _Reader(HTMLParser):
 
 
 def page_elements() -> list[Element]:
-    """Return every element of index.html in order; fails where the tags do not nest."""
+    """Return every element of index.html and of the views; fails where the tags do not nest."""
     reader = _Reader()
-    reader.feed(HTML)
+    for text in (HTML, *FRAGMENTS):
+        reader.feed(text)
+        assert reader.open == []
     reader.close()
-    assert reader.open == []
     return reader.elements
 
 
 def page_ids() -> list[str]:
-    """Return every id of index.html, in order."""
+    """Return every id of the page, in order."""
     return [element.attributes["id"] for element in page_elements() if "id" in element.attributes]
 
 
@@ -103,11 +107,14 @@ def unbalanced(script: str) -> str | None:
     return f"{opened[-1]!r} is never closed" if opened else None
 
 
-def module_imports(path: Path) -> list[tuple[str, list[str]]]:
-    """Return the modules that a script imports, with the names it takes from each."""
-    statement = re.compile(r"^import \{([^}]*)\} from \"\./([\w.]+)\";", re.MULTILINE)
+def module_imports(path: Path) -> list[tuple[Path, list[str]]]:
+    """Return the files that a script imports, with the names it takes from each."""
+    statement = re.compile(r"^import \{([^}]*)\} from \"(\.\.?/[\w./]+)\";", re.MULTILINE)
     return [
-        (module, [name.strip() for name in names.split(",") if name.strip()])
+        (
+            (path.parent / module).resolve(),
+            [name.strip() for name in names.split(",") if name.strip()],
+        )
         for names, module in statement.findall(path.read_text(encoding="utf-8"))
     ]
 

@@ -10,16 +10,23 @@ import pytest
 
 from service.routes.page import STATIC
 from tests.service.page_sources import (
+    FRAGMENTS,
     HTML,
     SCRIPTS,
     STYLES,
+    VIEWS,
     module_imports,
     page_elements,
     page_ids,
     unbalanced,
 )
 
-TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
+TYPES = {
+    ".js": "text/javascript",
+    ".css": "text/css",
+    ".svg": "image/svg+xml",
+    ".html": "text/html",
+}
 SVG_NAMESPACE = "http://www.w3.org/2000/svg"
 FILES = sorted(path for path in STATIC.rglob("*") if path.is_file())
 MOST_LINES_OF_A_SCRIPT = 250
@@ -84,7 +91,7 @@ def test_every_file_is_served_with_its_type(path: Path, colours: httpx.Client) -
     """Browsers run a module only when it is served as JavaScript."""
     if path.name == "index.html":
         return
-    answer = colours.get(f"/static/{path.name}")
+    answer = colours.get(f"/static/{path.relative_to(STATIC)}")
 
     assert answer.status_code == 200
     assert answer.headers["content-type"].split(";")[0] == TYPES[path.suffix]
@@ -92,10 +99,31 @@ def test_every_file_is_served_with_its_type(path: Path, colours: httpx.Client) -
     assert answer.content == path.read_bytes()
 
 
-def test_the_page_names_every_file_and_no_other() -> None:
-    """Nothing is missing, nothing lies about, and each module is fetched at once."""
-    assert referenced() == {f"/static/{path.name}" for path in FILES if path.suffix in TYPES}
-    assert {path.suffix for path in FILES} == {".html", *TYPES}
+def test_the_page_names_every_file_of_the_search_and_no_other() -> None:
+    """Nothing is missing, nothing lies about, and each module of the search is fetched at once."""
+    first = [path for path in FILES if path.parent.name not in VIEWS and path.suffix != ".html"]
+
+    assert referenced() == {f"/static/{path.relative_to(STATIC)}" for path in first}
+    assert {path.suffix for path in FILES} == set(TYPES)
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_a_view_uses_all_its_files(view: str) -> None:
+    """What a view does not import, nobody loads; its fragment, style and module have its name."""
+    folder = (STATIC / view).resolve()
+    start = folder / f"{view}_view.js"
+    found, waiting = {start}, [start]
+    while waiting:
+        imported = {module for module, _ in module_imports(waiting.pop())} - found
+        found |= imported
+        waiting += imported
+
+    used = {path for path in found if path.parent == folder}
+    assert {path for path in folder.iterdir() if path.suffix == ".js"} == used
+    assert {path.name for path in folder.iterdir()} - {path.name for path in used} == {
+        f"{view}.html",
+        f"{view}.css",
+    }
 
 
 def test_the_page_has_no_inline_script_or_style() -> None:
@@ -147,7 +175,7 @@ def test_every_id_that_a_script_asks_for_exists() -> None:
 def test_every_icon_exists_in_the_sprite() -> None:
     """No button is an empty square."""
     known = set(page_ids())
-    used = set(re.findall(r'href="#(icon-[\w-]+)"', HTML))
+    used = set(re.findall(r'href="#(icon-[\w-]+)"', "".join((HTML, *FRAGMENTS))))
     for path in SCRIPTS:
         script = path.read_text(encoding="utf-8")
         used |= {f"icon-{name}" for name in re.findall(r'icon\("([\w-]+)"\)', script)}
@@ -211,9 +239,9 @@ def test_imports_name_modules_and_exports_that_exist(path: Path) -> None:
 
     assert len(imports) == len(statements)
     for module, taken in imports:
-        source = (STATIC / module).read_text(encoding="utf-8")
+        source = module.read_text(encoding="utf-8")
         given = re.findall(r"(?m)^export (?:async )?(?:function|class|const) (\w+)", source)
-        assert set(taken) <= set(given), module
+        assert set(taken) <= set(given), module.name
 
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=names(SCRIPTS))

@@ -1,6 +1,6 @@
 /** One picture of the label view: its preview and a bar for each label, or what was wrong. */
 
-import { element, icon } from "./dom.js";
+import { element, icon } from "../dom.js";
 
 const SHOWN_AT_FIRST = 5;
 

@@ -1,7 +1,7 @@
 /** The dialog of filters: the metadata fields that exist, and the values they have. */
 
-import { getFieldValues, getFields } from "./api.js";
-import { byId, element } from "./dom.js";
+import { getFieldValues, getFields } from "../api.js";
+import { byId, element } from "../dom.js";
 import { fieldConditions } from "./filter_field.js";
 import { chosenValues, filterParts } from "./filters.js";
 

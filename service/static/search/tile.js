@@ -1,7 +1,7 @@
 /** One picture of the grid: thumbnail, caption, score, and the ways to more and less like it. */
 
-import { element, icon } from "./dom.js";
-import { thumbnailAddress, tileSide } from "./picture_address.js";
+import { element, icon } from "../dom.js";
+import { thumbnailAddress, tileSide } from "../picture_address.js";
 
 const THUMBNAIL_HEIGHT = 240;
 const WIDE_ENOUGH_FOR_WORDS = 1.25;

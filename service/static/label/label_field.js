@@ -1,6 +1,6 @@
 /** The field of labels: chips, with a text field that makes more of them. */
 
-import { byId, element, icon } from "./dom.js";
+import { byId, element, icon } from "../dom.js";
 import { PRESETS } from "./label_store.js";
 
 /** The labels that are in use, in the order they were given. */

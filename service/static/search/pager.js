@@ -1,6 +1,6 @@
 /** Endless scroll: asks for the next page when the end comes near, by button where it cannot. */
 
-import { isSuperseded } from "./api.js";
+import { isSuperseded } from "../api.js";
 
 const AHEAD = "900px";
 

@@ -1,7 +1,7 @@
 /** The search box: words in the query language, a picture, and the parts as removable chips. */
 
-import { byId, element, icon } from "./dom.js";
-import { pickImages } from "./image_input.js";
+import { byId, element, icon } from "../dom.js";
+import { pickImages } from "../image_input.js";
 import { termChip } from "./term_chip.js";
 import { areWorthShowing, parseTerms } from "./terms.js";
 

@@ -1,6 +1,6 @@
 /** The line above the pictures: how many, how long it took, and how they were found. */
 
-import { byId } from "./dom.js";
+import { byId } from "../dom.js";
 
 const MEANINGS = {
   exact: "exact: compared with every picture",

@@ -1,6 +1,6 @@
 /** Beside the box: how to search, what to leave out, and how sure to be. */
 
-import { byId, element, icon } from "./dom.js";
+import { byId, element, icon } from "../dom.js";
 import { FilterPanel } from "./filter_panel.js";
 import { filterParts, withCondition } from "./filters.js";
 

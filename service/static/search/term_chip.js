@@ -1,6 +1,6 @@
 /** One part of the query as a chip: read it, edit it, take it out. */
 
-import { element, icon } from "./dom.js";
+import { element, icon } from "../dom.js";
 import { termText, withTermText, withoutTerm } from "./terms.js";
 
 /**

@@ -1,13 +1,13 @@
 /** The label view: pictures and words in, the word that fits each picture out. */
 
-import { classify, isSuperseded, listItems } from "./api.js";
-import { byId, element, showNotice } from "./dom.js";
-import { pickImages } from "./image_input.js";
+import { classify, isSuperseded, listItems } from "../api.js";
+import { byId, element, showNotice } from "../dom.js";
+import { pickImages } from "../image_input.js";
 import { LabelCard } from "./label_card.js";
 import { LabelField } from "./label_field.js";
 import { loadChoice, saveChoice } from "./label_store.js";
-import { pictures } from "./status.js";
-import { captionOf } from "./tile.js";
+import { pictures } from "../status.js";
+import { captionOf } from "../search/tile.js";
 
 const PICTURES_PER_REQUEST = 8;
 const PAUSE_MS = 220;
@@ -16,7 +16,7 @@ const SAMPLES_SHOWN_AT_FIRST = 3;
 const STATUSES_OF_ONE_PICTURE = new Set([413, 415, 422]);
 
 /** Labels, settings and pictures; any change asks the service again. */
-export class LabelView {
+export class View {
   /** Read what was chosen last time and listen. */
   constructor() {
     this.cards = [];

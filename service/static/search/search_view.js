@@ -1,18 +1,18 @@
 /** The search view: from the address to pictures on the page. */
 
-import { getItem, isSuperseded, listItems, search } from "./api.js";
+import { getItem, isSuperseded, listItems, search } from "../api.js";
 import { Details } from "./details.js";
-import { byId, showNotice } from "./dom.js";
+import { byId, showNotice } from "../dom.js";
 import { withCondition } from "./filters.js";
 import { Grid } from "./grid.js";
 import { Pager } from "./pager.js";
 import { QueryBox } from "./query_box.js";
 import { QueryImages } from "./query_images.js";
-import { routeAddress } from "./route.js";
+import { routeAddress } from "../route.js";
 import { emptyNotice, failureNotice } from "./search_notices.js";
 import { SearchOptions } from "./search_options.js";
 import { showSummary } from "./search_summary.js";
-import { SERVICE_FOUND } from "./status.js";
+import { SERVICE_FOUND } from "../status.js";
 import { idTerm, parseTerms } from "./terms.js";
 
 const PAGE_SIZE = 40;

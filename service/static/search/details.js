@@ -1,9 +1,9 @@
 /** One picture large: what is known of it, why it was found, and what is near to it. */
 
-import { isSuperseded, search } from "./api.js";
-import { byId, element, icon, isTyping } from "./dom.js";
-import { imageAddress, thumbnailAddress } from "./picture_address.js";
-import { routeAddress } from "./route.js";
+import { isSuperseded, search } from "../api.js";
+import { byId, element, icon, isTyping } from "../dom.js";
+import { imageAddress, thumbnailAddress } from "../picture_address.js";
+import { routeAddress } from "../route.js";
 import { idTerm } from "./terms.js";
 import { captionOf } from "./tile.js";
 

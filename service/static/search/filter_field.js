@@ -1,6 +1,6 @@
 /** What one metadata field can be filtered by: values to tick, a range, or how a text begins. */
 
-import { element } from "./dom.js";
+import { element } from "../dom.js";
 import { chosenValues, withCondition, withValue } from "./filters.js";
 
 const FEW = 12;

@@ -1,6 +1,6 @@
 /** The line in the ranking below which a hit is probably not what was asked for. */
 
-import { element } from "./dom.js";
+import { element } from "../dom.js";
 
 /**
  * Draw the line above the first picture whose confidence is under the threshold.

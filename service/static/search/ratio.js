@@ -1,6 +1,6 @@
 /** Width over height of thumbnails, known before a tile is placed, so that nothing jumps. */
 
-import { thumbnailAddress, tileSide } from "./picture_address.js";
+import { thumbnailAddress, tileSide } from "../picture_address.js";
 
 const UNKNOWN = 4 / 3;
 const NARROWEST = 0.42;
