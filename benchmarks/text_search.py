@@ -1,0 +1,263 @@
+"""Text search over HTTP and the start of the server, with 100 000 items: beside the model alone.
+
+    python -m benchmarks.text_search [--items 100000] [--rounds 5] [--model MODEL] [--beside TREE]
+
+A round sends texts that nobody sent before over one open connection, each followed by the same kind
+of text to the encoder alone, in this process; then the same texts again, and with filters. ``beside``
+is a second checkout, measured in turn over a gallery with an index of its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import os
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.bench_rows import Row, table
+from benchmarks.demo_service import wait_until_ready
+from benchmarks.service_load import cpu_seconds
+from benchmarks.service_peers import free_port
+from encoders.encoder import Encoder
+from encoders.loading import STARTER_MODEL, load_encoder
+
+ROOT = Path(__file__).parent.parent
+PART = "text search"
+_TEXTS_OF_A_ROUND = 60
+_COUNTER = itertools.count(os.getpid() * 1000)
+_FILTERS = {
+    "no filter, new texts": None,
+    "a filter that 1 % satisfy, new texts": {"percent": 7},
+    "a filter that half satisfy, new texts": {"even": True},
+}
+_FIRST = next(iter(_FILTERS))
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One checkout, its gallery and, while it runs, its server."""
+
+    name: str
+    tree: Path
+    gallery: Path
+    cache: Path
+    """For compiled models."""
+
+
+def main() -> None:
+    """Measure and print one table for each checkout."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--items", type=int, default=100_000)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--starts", type=int, default=5)
+    parser.add_argument("--model", default=str(STARTER_MODEL))
+    parser.add_argument("--folder", type=Path, help="Keeps the galleries; default: a temporary.")
+    parser.add_argument("--beside", type=Path, help="Another checkout.")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = arguments.folder or Path(temporary)
+        trees = [ROOT, *([arguments.beside.resolve()] if arguments.beside else [])]
+        sides = [
+            Side(tree.name, tree, folder / f"gallery-{place}", folder / f"compiled-{place}")
+            for place, tree in enumerate(trees)
+        ]
+        for side in sides:
+            prepare(side, model=arguments.model, items=arguments.items)
+        found = measure(sides, model=arguments.model, rounds=arguments.rounds)
+        starts = measure_starts(sides, starts=arguments.starts)
+        for side in sides:
+            print(f"\n{side.name}, {arguments.items} items\n")
+            print(table([*found[side.name], *starts[side.name]]))
+
+
+def prepare(side: Side, *, model: str, items: int) -> None:
+    """Make the gallery where it is missing; another checkout builds its index by itself."""
+    if not side.gallery.exists():
+        words = ["benchmarks.text_search_gallery", str(side.gallery), "--items", str(items)]
+        _run(ROOT, [*words, "--model", model])
+        if side.tree != ROOT:
+            _run(side.tree, ["cli.main", "index", "build", str(side.gallery), "--kind", "auto"])
+
+
+def measure(sides: Sequence[Side], *, model: str, rounds: int) -> dict[str, list[Row]]:
+    """Return the rows of each side: searches in milliseconds, in turn, beside the model alone."""
+    times: dict[tuple[str, str], list[float]] = {}
+    alone: list[float] = []
+    encoder = load_encoder(model)
+    with ExitStack() as stack:
+        running = [(side, *stack.enter_context(served(side))) for side in sides]
+        for number in range(rounds + 1):
+            texts = [_new_text() for _ in range(_TEXTS_OF_A_ROUND)]
+            found = [_model_ms(encoder, texts)]
+            for side, asking, pid in running:
+                for what, took in _searches(asking, pid, texts).items():
+                    if number:
+                        times.setdefault((side.name, what), []).append(took)
+            found.append(_model_ms(encoder, texts))
+            if number:
+                alone.append(statistics.mean(found))
+    encoder.close()
+    return {side.name: _rows(side.name, times, alone) for side in sides}
+
+
+def measure_starts(sides: Sequence[Side], *, starts: int) -> dict[str, list[Row]]:
+    """Return the seconds from the start of the process to ready, in turn."""
+    times: dict[tuple[str, str], list[float]] = {}
+    for _ in range(starts):
+        for side in sides:
+            for what, cache in (("cold", None), ("warm", side.cache)):
+                with tempfile.TemporaryDirectory() as empty:
+                    begun = time.perf_counter()
+                    with served(side, cache=cache or Path(empty)):
+                        times.setdefault((side.name, what), []).append(time.perf_counter() - begun)
+    return {
+        side.name: [
+            Row(
+                PART,
+                f"process start to ready, {what} cache of compiled models",
+                unit="s",
+                better="less",
+                ours=tuple(times[side.name, what]),
+                beside="aim",
+                theirs=(2.0,),
+                most_apart=0.0,
+            )
+            for what in ("cold", "warm")
+        ]
+        for side in sides
+    }
+
+
+def _rows(name: str, times: dict[tuple[str, str], list[float]], alone: list[float]) -> list[Row]:
+    rows = []
+    for (side, what), took in times.items():
+        if side != name:
+            continue
+        is_cpu = what.startswith("CPU")
+        rows.append(
+            Row(
+                PART,
+                what if is_cpu else f"search of 10 hits over HTTP, p50, {what}",
+                unit="ms",
+                better="less",
+                ours=tuple(took),
+                beside="" if is_cpu else "the model alone",
+                theirs=() if is_cpu else tuple(alone),
+                most_apart=1.0 if what == _FIRST else None,
+            )
+        )
+    return rows
+
+
+class Asking:
+    """One open connection: sends prepared bytes, reads one answer."""
+
+    def __init__(self, port: int) -> None:
+        """Connect."""
+        self._socket = socket.create_connection(("127.0.0.1", port), timeout=60)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def search_ms(self, text: str, filter: object = None) -> float:
+        """Search and return the milliseconds until the whole answer was there.
+
+        Raises:
+            RuntimeError: the answer is not 200, or not of 10 hits.
+        """
+        body = json.dumps({"text": text, "k": 10, "filter": filter}).encode()
+        head = (
+            "POST /v1/search HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+            f"Content-Length: {len(body)}\r\n\r\n"
+        )
+        begun = time.perf_counter()
+        self._socket.sendall(head.encode() + body)
+        status, answer = self._answer()
+        took_ms = 1000 * (time.perf_counter() - begun)
+        if status != b"200" or answer.count(b'"image_url"') != 10:
+            raise RuntimeError(f"status {status!r}: {answer[:300]!r}")
+        return took_ms
+
+    def _answer(self) -> tuple[bytes, bytes]:
+        data = b""
+        while b"\r\n\r\n" not in data:
+            data += self._socket.recv(65_536)
+        head, _, answer = data.partition(b"\r\n\r\n")
+        length = int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0])
+        while len(answer) < length:
+            answer += self._socket.recv(65_536)
+        return head[9:12], answer
+
+    def close(self) -> None:
+        """Disconnect."""
+        self._socket.close()
+
+
+@contextmanager
+def served(side: Side, *, cache: Path | None = None) -> Iterator[tuple[Asking, int]]:
+    """Run the server of a side until the block ends; yield a connection and its process."""
+    port = free_port()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "cli.main", "serve", "--gallery", side.gallery, "--port", str(port)],
+        cwd=side.tree,
+        env={**os.environ, "SIGHTLINE_COMPILE_CACHE": str(cache or side.cache)},
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        wait_until_ready(port, process)
+        asking = Asking(port)
+        try:
+            yield asking, process.pid
+        finally:
+            asking.close()
+    finally:
+        process.terminate()
+        process.wait(timeout=60)
+
+
+def _searches(asking: Asking, pid: int, texts: Sequence[str]) -> dict[str, float]:
+    """Return the median milliseconds of each kind of search, and processor time of a cached one."""
+    found: dict[str, float] = {}
+    for what, filter in _FILTERS.items():
+        asked = texts if filter is None else [f"{text} {what[:14]}" for text in texts]
+        times = [asking.search_ms(text, filter) for text in asked]
+        found[what] = statistics.median(times)
+        if filter is None:
+            found["p99 of these"] = sorted(times)[int(0.99 * (len(times) - 1))]
+    cpu_before = cpu_seconds(pid)
+    again = [asking.search_ms(text) for text in texts for _ in range(4)]
+    found["no filter, remembered texts"] = statistics.median(again)
+    found["CPU of a search with a remembered text"] = (
+        1000 * (cpu_seconds(pid) - cpu_before) / len(again)
+    )
+    return found
+
+
+def _model_ms(encoder: Encoder, texts: Sequence[str]) -> float:
+    times = []
+    for text in texts:
+        begun = time.perf_counter()
+        encoder.encode_texts([text])
+        times.append(1000 * (time.perf_counter() - begun))
+    return statistics.median(times)
+
+
+def _new_text() -> str:
+    number = next(_COUNTER)
+    return f"a photo of {number % 97} red boats and {number} birds"
+
+
+def _run(tree: Path, words: Sequence[str]) -> None:
+    subprocess.run([sys.executable, "-m", *words], cwd=tree, check=True, capture_output=True)
+
+
+if __name__ == "__main__":
+    main()
