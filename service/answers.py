@@ -199,6 +199,16 @@ class ModelsAnswer(Answer):
     data: list[ModelAnswer]
 
 
+class AddLimits(Answer):
+    """How much one request to add images may bring."""
+
+    images: Annotated[int, Field(ge=1)]
+    body_bytes: Annotated[int, Field(ge=1)]
+    image_bytes: Annotated[int, Field(ge=1)]
+    image_pixels: Annotated[int, Field(ge=1)]
+    formats: list[str] = Field(description="accepted image formats")
+
+
 class GalleryAnswer(Answer):
     """What the gallery holds and what searches it."""
 
@@ -210,6 +220,8 @@ class GalleryAnswer(Answer):
     coverage: Probability = Field(description="share of the items that can be found")
     fields: list[str] = Field(description="indexed metadata fields")
     wires: list[str] = Field(description="wires of other projects that are answered")
+    read_only: bool = Field(description="whether this service refuses every change")
+    limits: AddLimits
 
 
 class ReadyAnswer(Answer):

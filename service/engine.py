@@ -98,6 +98,14 @@ class Engine:
             "coverage": found / count if count else 1.0,
             "fields": [*sorted(collection.store.indexed_fields())],
             "wires": [*self.settings.wires],
+            "read_only": self.settings.read_only,
+            "limits": {
+                "images": self.settings.max_images,
+                "body_bytes": self.settings.max_body_bytes,
+                "image_bytes": self.settings.max_image_bytes,
+                "image_pixels": self.settings.max_image_pixels,
+                "formats": [*self.settings.image_formats],
+            },
         }
 
     def caches(self) -> dict[str, Cache]:

@@ -30,6 +30,14 @@ _GALLERY: JSONObject = {
     "coverage": 1.0,
     "fields": ["price"],
     "wires": ["clip-retrieval", "immich"],
+    "read_only": False,
+    "limits": {
+        "images": 64,
+        "body_bytes": 64 * 2**20,
+        "image_bytes": 20 * 2**20,
+        "image_pixels": 40_000_000,
+        "formats": ["JPEG", "PNG", "WEBP", "GIF", "BMP"],
+    },
 }
 
 

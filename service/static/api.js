@@ -1,23 +1,26 @@
 /** The wire: every request of the page to the service, and its errors. */
 
-import { askForKey } from "./key_prompt.js";
+import { KeyRefused, askForKey, forgetKey, keyFor } from "./key_prompt.js";
 
 /** Event of the document: a request got no answer at all. */
 export const SERVICE_LOST = "service-lost";
 const NEEDS_KEY = 401;
+const MAY_NOT = 403;
 
 /** What the service said was wrong, in its own words. */
 export class ApiError extends Error {
   /**
    * @param {number} status HTTP status; 0 when there was no answer
    * @param {{message?: string, code?: string, param?: string}} body the `error` object
+   * @param {number|null} [retryAfterS] seconds after which the service wants to be asked again
    */
-  constructor(status, body) {
+  constructor(status, body, retryAfterS = null) {
     super(body.message ?? `the service answered ${status} without saying why`);
     this.name = "ApiError";
     this.status = status;
     this.code = body.code ?? null;
     this.param = body.param ?? null;
+    this.retryAfterS = retryAfterS;
   }
 }
 
@@ -83,7 +86,7 @@ export function getItem(id, { signal } = {}) {
 
 /** @returns {Promise<{fields: {name: string, items: number}[]}>} the metadata fields */
 export function getFields() {
-  return send("/v1/fields", {});
+  return send("/v1/fields");
 }
 
 /**
@@ -94,17 +97,20 @@ export function getFields() {
  * @returns {Promise<{values: {value: string|number|boolean, items: number}[], more: boolean}>}
  */
 export function getFieldValues(name, limit) {
-  return send(`/v1/fields/${encodeURIComponent(name)}/values?limit=${limit}`, {});
+  return send(`/v1/fields/${encodeURIComponent(name)}/values?limit=${limit}`);
 }
 
-/** @returns {Promise<{count: number}>} what the gallery holds */
+/**
+ * @returns {Promise<{count: number, coverage: number, read_only: boolean, limits: object}>} what
+ *   the gallery holds, whether it can be changed here, and how much one request may bring
+ */
 export function getGallery() {
-  return send("/v1/gallery", {});
+  return send("/v1/gallery");
 }
 
 /** @returns {Promise<{data: {id: string}[]}>} the model that is served */
 export function getModels() {
-  return send("/v1/models", {});
+  return send("/v1/models");
 }
 
 /**
@@ -117,25 +123,64 @@ export function isSuperseded(error) {
   return error instanceof DOMException && error.name === "AbortError";
 }
 
-async function send(path, { json, form, signal }) {
-  const options = { signal, headers: { accept: "application/json" } };
+/**
+ * Send a request and return the JSON of its answer. Views make their own calls with it.
+ *
+ * Where the gallery has keys, the cookie of the page may only look. A request that needs more names
+ * the `scope`: the user is asked for a key once, and it goes with every such request.
+ *
+ * @param {string} path
+ * @param {{method?: string, json?: object, form?: FormData, headers?: Object<string, string>,
+ *   scope?: "read"|"write"|"admin", signal?: AbortSignal}} [request] without a `method` it is POST
+ *   where there is a body, else GET
+ * @returns {Promise<object>}
+ * @throws {ApiError} the service refused it or did not answer, or the user gave no key
+ */
+export async function send(path, request = {}) {
+  const { scope = "read" } = request;
+  const key = keyFor(scope);
+  const response = await answer(path, optionsOf(request, key));
+  const body = await response.json().catch((error) => {
+    if (isSuperseded(error)) throw error;
+    return {};
+  });
+  if (needsKey(response.status, body.error, scope)) {
+    if (key) forgetKey(key);
+    await askFor(scope, body.error?.message ?? "");
+    return send(path, request);
+  }
+  if (!response.ok) {
+    const seconds = Number.parseFloat(response.headers.get("retry-after"));
+    throw new ApiError(response.status, body.error ?? {}, Number.isNaN(seconds) ? null : seconds);
+  }
+  return body;
+}
+
+function optionsOf({ method, json, form, headers = {}, signal }, key) {
+  const options = { signal, headers: { accept: "application/json", ...headers } };
   if (json || form) options.method = "POST";
+  if (method) options.method = method;
+  if (key) options.headers.authorization = `Bearer ${key}`;
   if (json) {
     options.headers["content-type"] = "application/json";
     options.body = JSON.stringify(json);
   }
   if (form) options.body = form;
-  const response = await answer(path, options);
-  const body = await response.json().catch((error) => {
-    if (isSuperseded(error)) throw error;
-    return {};
-  });
-  if (response.status === NEEDS_KEY) {
-    await askForKey(body.error?.message ?? "");
-    return send(path, { json, form, signal });
+  return options;
+}
+
+function needsKey(status, error, scope) {
+  // A read-only service refuses with the same status, and no key changes that.
+  return status === NEEDS_KEY || (status === MAY_NOT && error?.code === "scope" && scope !== "read");
+}
+
+async function askFor(scope, reason) {
+  try {
+    await askForKey(reason, scope);
+  } catch (error) {
+    if (!(error instanceof KeyRefused)) throw error;
+    throw new ApiError(MAY_NOT, { message: error.message, code: "no_key" });
   }
-  if (!response.ok) throw new ApiError(response.status, body.error ?? {});
-  return body;
 }
 
 async function answer(path, options) {

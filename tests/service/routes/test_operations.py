@@ -115,6 +115,14 @@ def test_the_gallery_says_what_it_is(colours: httpx.Client) -> None:
         "coverage": 1.0,
         "fields": [],
         "wires": ["clip-retrieval", "immich"],
+        "read_only": False,
+        "limits": {
+            "images": 64,
+            "body_bytes": 67_108_864,
+            "image_bytes": 20_971_520,
+            "image_pixels": 40_000_000,
+            "formats": ["JPEG", "PNG", "WEBP", "GIF", "BMP"],
+        },
     }
 
 
