@@ -17,10 +17,10 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.evaluation_data import Data, load_data, make_data
+from core.measures.query_metrics import average_precision_at_k, query_values, reciprocal_rank
 from core.types import FloatArray
 from evaluation.comparison import compare_values
 from evaluation.exact_search import exact_ranks
-from evaluation.query_metrics import average_precision_at_k, query_values, reciprocal_rank
 
 KS = (1, 5, 10)
 DEPTH = 100

@@ -25,7 +25,7 @@ def command(*, ranked: str, relevant: int | None, as_json: bool) -> None:
       sightline evaluate ranking TTFFFTFT --relevant 4
       sightline evaluate ranking list.json --json
     """
-    from evaluation import metrics
+    from core.measures import metrics
 
     hits, in_all = read_ranked_list(ranked, relevant=relevant)
     ranks_R = metrics.ranks_of(hits)

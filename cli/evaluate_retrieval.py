@@ -173,7 +173,7 @@ def _served(
 
 
 def _relevance(given: str | None, direction: Direction) -> Relevance | Judgements:
-    from evaluation.trec import read_qrels
+    from core.measures.trec import read_qrels
 
     if given is None:
         return "label" if direction == "image_to_image" else "pair"

@@ -32,8 +32,8 @@ def command(*, qrels: Path, run: Path, ks: str, statistics: Statistics, output: 
       sightline evaluate score --qrels qrels.trec --run run.trec --k 10,100 --out reports/theirs
     """
     from cli.evaluation_tables import finish
+    from core.measures.trec import read_qrels, read_run
     from evaluation.score import evaluate_run
-    from evaluation.trec import read_qrels, read_run
 
     report = evaluate_run(read_qrels(qrels), read_run(run), ks=cut_offs(ks), statistics=statistics)
     finish(report, output)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from core.measures.intervals import bootstrap, bootstrap_each
 from core.types import IdArray, JSONObject
 from evaluation.calibration_metrics import (
     adaptive_reliability,
@@ -27,7 +28,6 @@ from evaluation.estimates import (
     mean_metrics,
     slice_metrics,
 )
-from evaluation.intervals import bootstrap, bootstrap_each
 from evaluation.label_metrics import (
     ClassCounts,
     averages,

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import UsageError
-from evaluation.intervals import (
+from core.measures.intervals import (
     LEVEL,
     RESAMPLES,
     ClusterNames,
@@ -24,7 +24,7 @@ from evaluation.intervals import (
     intervals_of_means,
     smallest_detectable_difference,
 )
-from evaluation.resampling import clusters_of
+from core.measures.resampling import clusters_of
 from evaluation.significance import holm, mcnemar_exact, sign_flip_p_values
 
 _LOWER_IS_BETTER = (

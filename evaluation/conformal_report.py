@@ -9,8 +9,8 @@ import math
 
 import numpy as np
 
+from core.measures.intervals import wilson_interval
 from core.types import JSONObject
-from evaluation.intervals import wilson_interval
 from evaluation.predictions import Predictions
 from zeroshot.conformal import METHODS, fit_conformal, least_images, prediction_sets
 

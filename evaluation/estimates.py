@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.intervals import Interval, intervals_of_means, smallest_detectable_difference
+from core.measures.intervals import Interval, intervals_of_means, smallest_detectable_difference
 
 Values = NDArray[np.float64]
 """One number per unit; NaN where the unit has none."""

@@ -18,11 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import UsageError
+from core.measures.judged_ranks import JudgedRanks
 from core.progress import ProgressFactory, silent
 from core.types import FloatArray, IdArray
 from evaluation.best_items import BestItems
 from evaluation.exact_scores import check_embeddings, quick_error
-from evaluation.judged_ranks import JudgedRanks
 from evaluation.ranking import id_places
 from evaluation.relevant_counts import RelevantCounts
 

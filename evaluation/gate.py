@@ -20,9 +20,9 @@ from typing import Literal
 
 from core.config import from_mapping, read_toml
 from core.errors import ConfigError, UsageError
+from core.measures.intervals import LEVEL, RESAMPLES
 from core.types import JSONObject
 from evaluation.comparison import Difference, lower_is_better
-from evaluation.intervals import LEVEL, RESAMPLES
 from evaluation.report_comparison import check_names, compare_reports, require_comparable
 from evaluation.report_reading import StoredReport
 

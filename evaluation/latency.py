@@ -9,9 +9,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from core.measures.intervals import bootstrap
 from core.types import JSONValue
 from evaluation.estimates import Metric, Statistics
-from evaluation.intervals import bootstrap
 
 _PERCENTILES = (50, 95, 99)
 _BINS = 40

@@ -12,9 +12,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from core.errors import ConflictError, UsageError
+from core.measures.intervals import LEVEL, RESAMPLES
 from core.types import JSONObject
 from evaluation.comparison import Difference, compare_values
-from evaluation.intervals import LEVEL, RESAMPLES
 from evaluation.report_reading import PerQuery, StoredReport
 
 ALL = "all"

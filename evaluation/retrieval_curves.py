@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from core.measures.judged_ranks import JudgedRanks
 from core.types import JSONValue
-from evaluation.judged_ranks import JudgedRanks
 from evaluation.threshold_metrics import threshold_curve
 
 _RECALL_LEVELS = 11

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from collections import Counter
 
+from core.measures.judged_ranks import JudgedRanks
+from core.measures.query_metrics import micro_values, query_values
+from core.measures.trec import qrels_lines, run_lines
 from core.types import JSONObject, JSONValue
 from evaluation.estimates import (
     Measurements,
@@ -15,10 +18,8 @@ from evaluation.estimates import (
     mean_metrics,
     slice_metrics,
 )
-from evaluation.judged_ranks import JudgedRanks
 from evaluation.latency import latency_histogram, latency_metrics
 from evaluation.provenance import Provenance
-from evaluation.query_metrics import micro_values, query_values
 from evaluation.report import Report, metrics_json
 from evaluation.retrieval_curves import (
     first_rank_histogram,
@@ -31,7 +32,6 @@ from evaluation.retrieval_options import RetrievalOptions
 from evaluation.retrieval_task import RetrievalTask
 from evaluation.searching import Ranking
 from evaluation.slices import group_of
-from evaluation.trec import qrels_lines, run_lines
 
 _SHOWN_HITS = 5
 

@@ -11,6 +11,9 @@ import numpy as np
 
 from core.artifacts import canonical_json, sha256_bytes
 from core.errors import PairsError, UsageError
+from core.measures.judged_ranks import JudgedRanks
+from core.measures.query_metrics import micro_values, query_values
+from core.measures.trec import Qrels, Run, qrels_lines, run_lines
 from core.types import JSONObject, JSONValue
 from evaluation.estimates import (
     Measurements,
@@ -19,12 +22,9 @@ from evaluation.estimates import (
     detectable_differences,
     mean_metrics,
 )
-from evaluation.judged_ranks import JudgedRanks
 from evaluation.provenance import machine
-from evaluation.query_metrics import micro_values, query_values
 from evaluation.report import Report
 from evaluation.retrieval_curves import first_rank_histogram, precision_recall, rank_curve
-from evaluation.trec import Qrels, Run, qrels_lines, run_lines
 
 
 def evaluate_run(

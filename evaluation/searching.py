@@ -15,10 +15,10 @@ from typing import Protocol
 import numpy as np
 
 from core.errors import UsageError
+from core.measures.judged_ranks import JudgedRanks
 from core.pairs.image_file import ImageFile
 from core.progress import ProgressFactory, silent
 from core.types import FloatArray
-from evaluation.judged_ranks import JudgedRanks
 from evaluation.retrieval_task import RetrievalTask
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import UsageError
-from evaluation.resampling import Clusters, sign_flipped_sums
+from core.measures.resampling import Clusters, sign_flipped_sums
 
 _ROUNDING = 1e-12
 """Sums this near, relative to the sum of all differences, are equal but for rounding."""

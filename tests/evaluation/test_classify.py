@@ -11,13 +11,13 @@ import pytest
 from sklearn.metrics import f1_score, precision_score
 
 from core.errors import PairsError, UsageError
+from core.measures.resampling import clusters_of, resampled_rows
 from core.pairs.reading import read_pairs
 from evaluation.classify import ClassifyOptions, evaluate_classify, required_prompts
 from evaluation.embeddings import Embeddings
 from evaluation.estimates import Statistics
 from evaluation.predictions import labels_of, predict
 from evaluation.report import Report
-from evaluation.resampling import clusters_of, resampled_rows
 from tests.evaluation.colour_pairs import broken_pair, embedded, embedded_with_labels, pair
 from tests.fakes import COLOURS, FakeEncoder, picture_bytes
 from zeroshot.classifier import build_classifier

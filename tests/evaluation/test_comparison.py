@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from core.errors import UsageError
+from core.measures.resampling import clusters_of
 from evaluation.comparison import compare_values, lower_is_better
-from evaluation.resampling import clusters_of
 from evaluation.significance import holm, mcnemar_exact, sign_flip_p_values
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from evaluation import metrics
+from core.measures import metrics
+from core.measures.judged_ranks import JudgedRanks
+from core.measures.query_metrics import query_values
 from evaluation.exact_search import exact_ranks
-from evaluation.judged_ranks import JudgedRanks
 from evaluation.label_metrics import averages, counts_of_confusion, mean_per_class_recall
-from evaluation.query_metrics import query_values
 from evaluation.ranking import rank
 from evaluation.threshold_metrics import average_precision_of_scores
 

@@ -10,10 +10,10 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from evaluation import metrics
-from evaluation.judged_ranks import JudgedRanks
+from core.measures import metrics
+from core.measures.judged_ranks import JudgedRanks
+from core.measures.query_metrics import query_values
 from evaluation.label_metrics import counts_of_confusion, matthews_correlation, per_class
-from evaluation.query_metrics import query_values
 from evaluation.threshold_metrics import (
     average_precision_of_scores,
     counts_at,

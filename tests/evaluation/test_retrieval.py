@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from core.errors import PairsError, UsageError
+from core.measures.metrics import average_precision, ranks_of
 from core.pairs.pair import Pair
-from evaluation.metrics import average_precision, ranks_of
 from evaluation.ranking import rank
 from evaluation.report import Report
 from evaluation.retrieval import evaluate_retrieval, rank_exactly

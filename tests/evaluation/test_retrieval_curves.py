@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from evaluation.judged_ranks import JudgedRanks
+from core.measures.judged_ranks import JudgedRanks
 from evaluation.retrieval_curves import (
     first_rank_histogram,
     precision_recall,

@@ -1,4 +1,4 @@
-"""Rules of evaluation.trec and evaluation.score: TREC files, and what other tools make of ours."""
+"""Rules of core.measures.trec and evaluation.score: TREC files, and what other tools make of ours."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import pytest
 import pytrec_eval
 
 from core.errors import PairsError, UsageError
+from core.measures.trec import qrels_lines, read_qrels, read_run, run_lines, written
 from evaluation.estimates import Statistics
 from evaluation.report import write_report
 from evaluation.retrieval import evaluate_retrieval
 from evaluation.retrieval_options import RetrievalOptions
 from evaluation.score import evaluate_run, ranked
-from evaluation.trec import qrels_lines, read_qrels, read_run, run_lines, written
 from tests.evaluation.colour_pairs import embedded, pair
 
 QUICK = Statistics(resamples=20)

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 
 from core.errors import ConfigError
+from core.measures.metrics import hit_at_k, reciprocal_rank
 from core.types import FloatArray
 from evaluation.exact_search import exact_ranks
-from evaluation.metrics import hit_at_k, reciprocal_rank
 from training.towers.forward import TwoTowers
 from training.zero_shot import LabelTask, class_vectors, zero_shot_metrics
 

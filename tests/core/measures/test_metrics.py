@@ -1,4 +1,4 @@
-"""Rules of evaluation.metrics; the golden list is T T F F F T F T with four relevant items."""
+"""Rules of core.measures.metrics; the golden list is T T F F F T F T with four relevant items."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core.errors import UsageError
-from evaluation.metrics import (
+from core.measures.metrics import (
     average_precision,
     average_precision_at_k,
     f1_at_k,

@@ -1,4 +1,4 @@
-"""Every ranked metric of every query at once; ``evaluation.metrics`` defines them one by one.
+"""Every ranked metric of every query at once; ``core.measures.metrics`` defines them one by one.
 
 A query without relevant items is NaN in each metric: it is in no mean and is counted. The mean of
 a column over the others (macro: every query weighs the same) is the metric; ``micro_values`` pools
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import UsageError
-from evaluation.judged_ranks import JudgedRanks
+from core.measures.judged_ranks import JudgedRanks
 
 Values = NDArray[np.float64]
 """One value per query (N,)."""

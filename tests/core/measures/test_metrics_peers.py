@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from evaluation import metrics
+from core.measures import metrics
 
 DOCUMENTS = 50
 CUT_OFFS = (1, 3, 5, 10, 20, 50)

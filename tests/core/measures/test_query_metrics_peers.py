@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from evaluation import metrics
-from evaluation.judged_ranks import JudgedRanks
-from evaluation.query_metrics import query_values
+from core.measures import metrics
+from core.measures.judged_ranks import JudgedRanks
+from core.measures.query_metrics import query_values
 
 ITEMS = 50
 KS = (1, 3, 5, 10, 20, 50)

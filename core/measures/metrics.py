@@ -4,7 +4,7 @@ Every function takes ``ranks_R``: the ranks, counted from 1, of the relevant ite
 holds. ``relevant`` is R, how many relevant items there are in all, for lists that miss some.
 A query without relevant items has no value in any of them: leave it out of the mean and count it.
 
-``evaluation.query_metrics`` has the same for many queries at once. Where libraries differ
+``core.measures.query_metrics`` has the same for many queries at once. Where libraries differ
 (docs/metrics.md has the table): precision is divided by k even when the
 list is shorter; AP counts relevant items that the list misses as zeros; ``recall_at_k`` is the
 fraction of the relevant items, ``hit_at_k`` is what the CLIP papers call R@k.

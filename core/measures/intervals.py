@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import UsageError
+from core.measures.resampling import Clusters, clusters_of, resampled_means, resampled_rows
 from core.types import IdArray
-from evaluation.resampling import Clusters, clusters_of, resampled_means, resampled_rows
 
 LEVEL = 0.95
 """Part of the intervals that hold the truth, by construction."""

@@ -1,4 +1,4 @@
-"""Rules of evaluation.query_metrics and evaluation.judged_ranks.
+"""Rules of core.measures.query_metrics and core.measures.judged_ranks.
 
 # N = queries
 """
@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core.errors import UsageError
-from evaluation import metrics
-from evaluation.judged_ranks import JudgedRanks
-from evaluation.query_metrics import micro_values, query_values
+from core.measures import metrics
+from core.measures.judged_ranks import JudgedRanks
+from core.measures.query_metrics import micro_values, query_values
 
 steady = settings(deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 """The same examples each time, however slow the machine."""
@@ -47,7 +47,7 @@ def test_all_queries_at_once_have_the_values_of_single_lists(
 
 
 def single(ranks_R: np.ndarray, relevant: int) -> dict[str, float]:
-    """Return the values of one list by the functions of ``evaluation.metrics``."""
+    """Return the values of one list by the functions of ``core.measures.metrics``."""
     judged_J = np.ones(relevant)
     values = {
         "mean_average_precision": metrics.average_precision(ranks_R, relevant=relevant),

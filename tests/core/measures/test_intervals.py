@@ -1,4 +1,4 @@
-"""Rules of evaluation.intervals and evaluation.resampling.
+"""Rules of core.measures.intervals and core.measures.resampling.
 
 # N = rows, G = clusters
 """
@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 from core.errors import UsageError
-from core.types import IdArray
-from evaluation.intervals import (
+from core.measures.intervals import (
     bootstrap,
     bootstrap_each,
     interval_of_mean,
@@ -18,7 +17,8 @@ from evaluation.intervals import (
     smallest_detectable_difference,
     wilson_interval,
 )
-from evaluation.resampling import clusters_of, resampled_means, resampled_rows
+from core.measures.resampling import clusters_of, resampled_means, resampled_rows
+from core.types import IdArray
 
 
 def captions(images: int, seed: int = 0) -> tuple[np.ndarray, IdArray]:
