@@ -39,6 +39,7 @@ from service.routes import (
     page,
     search,
     session,
+    template_sets,
 )
 from service.sessions import Sessions
 from service.settings import Settings, Wire
@@ -55,6 +56,7 @@ _ROUTES: tuple[ModuleType, ...] = (
     items,
     images,
     label_sets,
+    template_sets,
     embeddings,
     fields,
     health,

@@ -85,6 +85,33 @@ class LabelSetsAnswer(Answer):
     label_sets: list[LabelSetAnswer]
 
 
+class TemplateSetAnswer(Answer):
+    """Prompt templates that are known by a name."""
+
+    name: str
+    description: str = Field(description="what the set is for")
+    number: Annotated[int, Field(ge=1)] = Field(description="of templates")
+    templates: list[str] = Field(description="each with exactly one `{}` for the label")
+
+
+class TemplateSetsAnswer(Answer):
+    """The built-in sets."""
+
+    default: str = Field(description="the set that is used where a request names none")
+    template_sets: list[TemplateSetAnswer]
+
+
+class FitsAnswer(Answer):
+    """What a label set learned from images, for the model that is served."""
+
+    label_set: str = Field(description="name@version")
+    versions: list[int] = Field(description="all that there are, oldest first")
+    model: str = Field(description="encoder id")
+    head: dict[str, JsonValue] | None = Field(description="fitted on examples")
+    calibrations: dict[Literal["single", "multi"], dict[str, JsonValue] | None]
+    warnings: list[str] = Field(description="fits that are of another model")
+
+
 class LearnedImage(Answer):
     """An image that was learned from."""
 

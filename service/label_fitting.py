@@ -16,12 +16,10 @@ from service.classification import with_param
 from service.engine import Engine
 from service.errors import error_object
 from service.image_sources import ImageSource, embed_sources
+from service.label_fits import compiled, fitted_calibration, fitted_head
 from service.label_schemas import CalibrateRequest, ExamplesRequest
-from service.request_scope import Priority, work_as
 from zeroshot.calibration import CalibrationOptions, LabelledImages
-from zeroshot.classifier import Classifier
 from zeroshot.few_shot import Examples
-from zeroshot.fitted_objects import calibration_object, head_object
 from zeroshot.fitting import add_calibration, add_examples
 from zeroshot.label_sets import LabelSet
 from zeroshot.texts import tidy
@@ -36,7 +34,7 @@ def learn_examples(
         SightlineError: unknown label set or labels, the only image is bad, or no head can be
             fitted.
     """
-    label_set, classifier = _compiled(engine, name)
+    label_set, classifier = compiled(engine, name)
     _check_lengths(fields.labels, sources)
     labels_N = _columns(label_set, fields.labels)
     images = _embedded(engine, sources)
@@ -51,7 +49,7 @@ def learn_examples(
     return {
         "label_set": label_set.reference,
         "model": engine.encoder.encoder_id,
-        "head": {"number": stored.number, **head_object(stored.fit)},
+        "head": fitted_head(label_set, stored),
         "results": images.results,
     }
 
@@ -65,7 +63,7 @@ def learn_calibration(
         SightlineError: unknown label set or labels, the only image is bad, or nothing can be
             fitted.
     """
-    label_set, classifier = _compiled(engine, name)
+    label_set, classifier = compiled(engine, name)
     _check_lengths(fields.labels, sources)
     holds_NC = np.zeros((len(sources), len(label_set.details)), np.bool_)
     for row, given in enumerate(fields.labels):
@@ -86,11 +84,12 @@ def learn_calibration(
         ),
         replace=fields.replace,
     )
+    head = engine.fitted.own_head(label_set, engine.encoder.encoder_id)
     return {
         "label_set": label_set.reference,
         "model": engine.encoder.encoder_id,
         "head": stored.head,
-        "calibration": {"number": stored.number, **calibration_object(stored.calibration)},
+        "calibration": fitted_calibration(label_set, stored, head, classifier=classifier),
         "results": images.results,
     }
 
@@ -104,12 +103,6 @@ class _Embedded:
     embeddings_ND: FloatArray
     results: list[JSONValue]
     """An entry for every image."""
-
-
-def _compiled(engine: Engine, name: str) -> tuple[LabelSet, Classifier]:
-    work_as(Priority.CLASSIFY)
-    label_set = engine.label_sets.get(name)
-    return label_set, engine.classifiers.get(engine.encoder, label_set.details, label_set.templates)
 
 
 def _embedded(engine: Engine, sources: Sequence[ImageSource]) -> _Embedded:

@@ -30,6 +30,8 @@ SCOPES: Mapping[str, Scope | None] = MappingProxyType(
         "GET /v1/items/{item_id}/thumbnail": Scope.READ,
         "GET /v1/label-sets": Scope.READ,
         "GET /v1/label-sets/{name}": Scope.READ,
+        "GET /v1/label-sets/{name}/fits": Scope.READ,
+        "GET /v1/template-sets": Scope.READ,
         "POST /knn-service": Scope.READ,
         "POST /metadata": Scope.READ,
         "GET /indices-list": Scope.READ,

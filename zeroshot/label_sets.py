@@ -143,6 +143,13 @@ class LabelSetStore:
         found = [self._load(name, self._versions(name)[-1]) for name in self._names()]
         return sorted([*found, *_built_in_sets().values()], key=lambda item: item.name)
 
+    def versions(self, name: str) -> Sequence[int]:
+        """Return the versions of a label set, oldest first; none of a name that is unknown."""
+        built_in = _built_in_sets().get(name)
+        if built_in is not None:
+            return (built_in.version,)
+        return self._versions(name) if _NAME.fullmatch(name) else ()
+
     def _names(self) -> Sequence[str]:
         """Return the names that have a version in the folder."""
         if not self._folder.is_dir():

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from core.types import JSONObject
@@ -12,11 +14,13 @@ from service.image_sources import image_sources
 from service.label_answers import (
     CalibrateAnswer,
     ExamplesAnswer,
+    FitsAnswer,
     LabelSetAnswer,
     LabelSetsAnswer,
     SavedLabelSetAnswer,
 )
 from service.label_choice import check_prompts, chosen_templates
+from service.label_fits import label_set_fits
 from service.label_fitting import learn_calibration, learn_examples
 from service.label_schemas import CalibrateRequest, ExamplesRequest, LabelEntry, LabelSetRequest
 from service.openapi import answers, json_body
@@ -60,7 +64,9 @@ _HEAD: JSONObject = {
     "worse": 0,
     "accuracies": {"text": 0.85, "class_means": 0.95, "tip_adapter": 0.95},
     "skipped": {"logistic": "scikit-learn is missing: pip install 'sightline[evaluation]'"},
+    "counts": {"cat": 10, "dog": 10},
 }
+_BIN: JSONObject = {"low": 0.9, "high": 1.0, "images": 60, "confidence": 0.97, "accuracy": 0.95}
 _CALIBRATION: JSONObject = {
     "number": 1,
     "options": {
@@ -87,6 +93,24 @@ _CALIBRATION: JSONObject = {
     "rules": [{"name": "min_cosine", "threshold": 0.21, "auroc": 0.93, "false_positive_rate": 0.3}],
     "label_scores": {},
     "conformal_images": 100,
+    "warnings": [],
+    "counts": {"cat": 50, "dog": 50},
+    "in_force": True,
+    "effect": {
+        "accuracy": 0.9,
+        "before": {"ece": 0.09, "bins": [_BIN]},
+        "after": {"ece": 0.03, "bins": [_BIN]},
+        "labelled": 0.95,
+        "accuracy_of_labelled": 0.94,
+        "unknown_labelled": 0.3,
+    },
+}
+_FITS: JSONObject = {
+    "label_set": "pets@1",
+    "versions": [1],
+    "model": "0123456789abcdef",
+    "head": _HEAD,
+    "calibrations": {"single": _CALIBRATION, "multi": None},
     "warnings": [],
 }
 _FIT_ERRORS = (404, 409, 415, 422, 507)
@@ -129,6 +153,24 @@ async def get_label_set(request: Request, name: str) -> Response:
     engine = engine_of(request)
     found = await engine.workers.run(engine.label_sets.get, name)
     return json_response(label_set_object(found))
+
+
+@router.get(
+    "/v1/label-sets/{name}/fits",
+    summary="What a label set learned",
+    responses=answers(_FITS, errors=(404, 409), model=FitsAnswer),
+)
+async def get_fits(
+    request: Request,
+    name: str,
+    *,
+    effect: Annotated[
+        bool, Query(description="also what each calibration changed on its own images")
+    ] = False,
+) -> Response:
+    """Return the head and the calibrations in force for the model that is served."""
+    engine = engine_of(request)
+    return json_response(await engine.workers.run(label_set_fits, engine, name, effect=effect))
 
 
 @router.post(

@@ -164,6 +164,8 @@ REAL: list[tuple[str, str, dict[str, Any]]] = [
     ("POST", "/v1/label-sets", {"json": {"name": "pets", "labels": ["cat", {"text": "dog"}]}}),
     ("GET", "/v1/label-sets", {}),
     ("GET", "/v1/label-sets/{name}", {}),
+    ("GET", "/v1/label-sets/{name}/fits", {"params": {"effect": "true"}}),
+    ("GET", "/v1/template-sets", {}),
     ("POST", "/v1/embeddings", {"json": {"input": ["red", {"image": IMAGE}]}}),
     ("POST", "/v1/embeddings", {"json": {"input": "red", "encoding_format": "base64"}}),
     ("GET", "/v1/models", {}),

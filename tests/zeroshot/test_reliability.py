@@ -9,7 +9,11 @@ from sklearn.metrics import log_loss, roc_auc_score
 from torchmetrics.functional.classification import binary_calibration_error
 
 from core.errors import UsageError
-from zeroshot.reliability import expected_calibration_error, negative_log_likelihood
+from zeroshot.reliability import (
+    expected_calibration_error,
+    negative_log_likelihood,
+    reliability_bins,
+)
 from zeroshot.scores import softmax
 from zeroshot.separation import auroc, false_positive_rate, threshold_keeping
 
@@ -37,6 +41,17 @@ def test_the_calibration_error_equals_torchmetrics() -> None:
     assert expected_calibration_error(confidence_N, correct_N) == pytest.approx(
         float(theirs), abs=1e-6
     )
+
+
+def test_bins_hold_what_they_say_and_empty_ones_are_left_out() -> None:
+    """Two of .1 and .2 in the lowest half, one of .9 in the highest; .5 belongs to the lower."""
+    low, high = reliability_bins([0.1, 0.2, 0.9, 0.5], [True, False, True, True], bins=2)
+
+    assert (low.low, low.high, low.images) == (0.0, 0.5, 3)
+    assert low.confidence == pytest.approx(0.8 / 3)
+    assert low.accuracy == pytest.approx(2 / 3)
+    assert (high.low, high.high, high.images, high.confidence, high.accuracy) == (0.5, 1, 1, 0.9, 1)
+    assert len(reliability_bins([0.1, 0.9], [True, True], bins=10)) == 2
 
 
 def test_zero_and_one_are_in_the_first_and_the_last_bin() -> None:
