@@ -31,7 +31,10 @@ export function start() {
       if (problem) return;
     }
     const view = views.get(route.view);
-    if (view !== current) current.hide?.();
+    if (view !== current) {
+      current.hide?.();
+      window.scrollTo({ top: 0 });
+    }
     current = view;
     view.show(route, state);
   }
@@ -76,7 +79,7 @@ function listenForKeys(currentView) {
   byId("query").addEventListener("keydown", (event) => {
     if (event.key === "ArrowDown") {
       event.preventDefault();
-      byId("grid").querySelector(".is-current .tile-open")?.focus();
+      currentView().focusPictures();
     }
     if (event.key === "Escape") event.target.blur();
   });

@@ -2,9 +2,6 @@
 
 const SIDES = [160, 320, 640];
 const LEAST_SHARPNESS = 0.8;
-const ROW_SHARE = 0.15;
-const LOWEST_ROW_PX = 96;
-const HIGHEST_ROW_PX = 210;
 
 /**
  * Return the address of the thumbnail of a hit or item.
@@ -17,17 +14,6 @@ export function thumbnailAddress({ thumbnail_url: address, digest }, side) {
   const least = side * window.devicePixelRatio * LEAST_SHARPNESS;
   const size = SIDES.find((one) => one >= least) ?? SIDES.at(-1);
   return `${address}?size=${size}&v=${digest}`;
-}
-
-/**
- * Return the longer side of a tile of the grid, in CSS pixels. The heights are those of grid.css.
- *
- * @param {number} ratio width over height
- * @returns {number}
- */
-export function tileSide(ratio) {
-  const height = Math.max(LOWEST_ROW_PX, window.innerWidth * ROW_SHARE);
-  return Math.min(HIGHEST_ROW_PX, height) * Math.max(1, ratio);
 }
 
 /**

@@ -56,7 +56,11 @@ export class Router {
   /** @param {(route: Route, state: object) => void} show called on every change of the address */
   constructor(show) {
     this.show = show;
-    window.addEventListener("popstate", () => this.refresh());
+    // Lists are as long as they were only after they have been drawn again; then they scroll.
+    window.history.scrollRestoration = "manual";
+    window.addEventListener("popstate", () => {
+      this.show(readRoute(), { ...this.state, isReturn: true });
+    });
   }
 
   /** @returns {object} what was kept beside the address, such as the key of a query picture */

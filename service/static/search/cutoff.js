@@ -3,31 +3,33 @@
 import { element } from "../dom.js";
 
 /**
- * Draw the line above the first picture whose confidence is under the threshold.
+ * Return where the line stands: above the first hit whose confidence is under the threshold.
  *
- * @param {HTMLOListElement} list of tiles, the best first
- * @param {object[]} hits of the tiles, in the same order
+ * @param {object[]} hits the best first
  * @param {number} threshold from 0 to 1
- * @returns {boolean} whether the hits have a confidence, so that a line has a meaning
+ * @returns {number} -1 where no hit is under it, or where hits have no confidence
  */
-export function drawCutoff(list, hits, threshold) {
-  for (const old of list.querySelectorAll(".cutoff, .row-end")) old.remove();
-  if (!hits.some(hasConfidence)) return false;
-  const place = hits.findIndex((hit) => hasConfidence(hit) && hit.confidence < threshold);
-  const tiles = [...list.querySelectorAll(".tile")];
-  tiles.forEach((tile, index) => {
-    tile.classList.toggle("is-unlikely", place >= 0 && index >= place);
-  });
-  if (place < 0 || !tiles[place]) return true;
-  const text = place ? "Below this, probably not" : "Probably none of these";
-  // The row above keeps its height, as the last one of the list does.
-  const rowEnd = element("li", { class: "row-end", "aria-hidden": "true" });
-  const line = element("li", { class: "cutoff" }, element("span", {}, text));
-  if (place) tiles[place].before(rowEnd, line);
-  else tiles[place].before(line);
-  return true;
+export function cutoffPlace(hits, threshold) {
+  return hits.findIndex((hit) => hasConfidence(hit) && hit.confidence < threshold);
 }
 
-function hasConfidence({ confidence }) {
+/**
+ * Say whether a hit has a confidence.
+ *
+ * @param {object} hit
+ * @returns {boolean}
+ */
+export function hasConfidence({ confidence }) {
   return typeof confidence === "number";
+}
+
+/**
+ * Create the line.
+ *
+ * @param {number} place of the hit below it
+ * @returns {HTMLLIElement}
+ */
+export function cutoffLine(place) {
+  const text = place ? "Below this, probably not" : "Probably none of these";
+  return element("li", { class: "cutoff" }, element("span", {}, text));
 }

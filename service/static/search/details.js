@@ -15,7 +15,7 @@ const NEIGHBOUR_PX = 80;
 /** The dialog over the grid. */
 export class Details {
   /**
-   * @param {{onStep: (id: string) => void, onClose: () => void, onMore: (id: string) => void,
+   * @param {{marks: import("./hit_marks.js").HitMarks, onStep: (id: string) => void, onClose: () => void, onMore: (id: string) => void,
    *   onLess: (id: string) => void, onFilter: (field: string, value: unknown) => void}} actions
    */
   constructor(actions) {
@@ -37,6 +37,7 @@ export class Details {
    */
   show(id, { hit, previous = null, next = null, canPush }) {
     this.id = id;
+    this.hit = hit;
     this.isHit = typeof hit?.score === "number";
     this.steps = { previous, next };
     byId("details-previous").hidden = !previous;
@@ -88,6 +89,7 @@ export class Details {
     if (event.key === "ArrowRight") this.#step("next");
     if (event.key === "m") this.actions.onMore(this.id);
     if (event.key === "l" && !byId("details-less").hidden) this.actions.onLess(this.id);
+    if (this.isHit) this.actions.marks.takeKey(event.key, this.hit);
   }
 
   #step(side) {
@@ -109,6 +111,9 @@ export class Details {
     byId("details-original").href = hit.image_url ? imageAddress(hit) : "#";
     byId("details-score").replaceChildren(...scoreParts(hit));
     byId("details-facts").replaceChildren(...facts(hit, this.actions.onFilter));
+    const controls = this.isHit ? this.actions.marks.controls(hit) : null;
+    byId("details-marks").hidden = !controls;
+    byId("details-marks").replaceChildren(...(controls ? [controls] : []));
     const why = byId("details-why");
     why.hidden = !hit.terms?.length;
     why.replaceChildren(...(hit.terms?.length ? contributions(hit.terms) : []));

@@ -1,199 +1,174 @@
-/** The grid of pictures: rows of equal height, in the order of the ranking, ruled by arrow keys. */
+/** The grid of pictures: in the order of the ranking, ruled by arrow keys, however many there are. */
 
-import { drawCutoff } from "./cutoff.js";
-import { createTile } from "./tile.js";
+import { cutoffPlace, hasConfidence } from "./cutoff.js";
 import { thumbnailRatios } from "./ratio.js";
+import { layRows, measures, placeBeyond } from "./rows.js";
+import { TileWindow } from "./tile_window.js";
 
-const ROW_TOLERANCE_PX = 8;
-
-/** The tiles on the page and the one that the keyboard is on. */
+/** The hits, where each of them has its place, and the one that the keyboard is on. */
 export class Grid {
   /**
    * @param {HTMLOListElement} list
    * @param {{onOpen: (id: string) => void, onMore: (id: string) => void,
-   *   onLess: (id: string) => void, onLeave: () => void}} actions `onLeave` runs when the arrows
-   *   go above the first row
+   *   onLess: (id: string) => void, onLeave: () => void, addressOf: (id: string) => string,
+   *   marks: import("./hit_marks.js").HitMarks}} actions `onLeave` runs when the arrows go above
+   *   the first row, `addressOf` gives the address that opens a picture
    */
   constructor(list, actions) {
     this.list = list;
     this.actions = actions;
-    this.hits = [];
-    this.held = [];
     this.cutoff = 0;
+    this.tiles = new TileWindow(list, actions);
+    this.clear();
     list.addEventListener("keydown", (event) => this.#onKey(event));
-    list.addEventListener("focusin", (event) => this.#makeCurrent(tileOf(event.target)));
+    list.addEventListener("focusin", (event) => this.#follow(event.target));
     new ResizeObserver(() => this.#onResize()).observe(list);
   }
 
-  /** Take all tiles away. */
+  /** Take all pictures away. */
   clear() {
     this.hits = [];
-    this.held = [];
-    this.list.replaceChildren();
+    this.ratios = [];
+    this.rows = [];
+    this.isComplete = true;
+    this.tiles.clear();
+    this.#layOut();
   }
 
-  /** @returns {number} how many pictures are on the page */
+  /** @returns {number} how many pictures have a place on the page */
   get size() {
-    return this.#tiles().length;
+    return this.rows.at(-1)?.end ?? 0;
   }
 
   /**
    * Put pictures at the end.
    *
    * @param {object[]} hits
-   * @param {{addressOf: (id: string) => string, isLast: boolean, signal?: AbortSignal,
-   *   replace?: boolean}} options `isLast` when no more will come
+   * @param {{isLast: boolean, signal?: AbortSignal, replace?: boolean}} options `isLast` when no
+   *   more will come
    */
-  async append(hits, { addressOf, isLast, signal, replace = false }) {
+  async append(hits, { isLast, signal, replace = false }) {
     const ratios = await thumbnailRatios(hits, signal);
     if (replace) this.clear();
-    const best = this.hits[0]?.score ?? hits[0]?.score ?? null;
-    const tiles = hits.map((hit, index) => {
-      const address = addressOf(hit.id);
-      return createTile(hit, { ratio: ratios[index], address, best, ...this.actions });
-    });
-    this.hits.push(...hits);
-    this.list.classList.toggle("is-complete", isLast);
-    this.#place(tiles);
-    if (!this.list.querySelector(".is-current")) this.#makeCurrent(this.#tiles()[0]);
+    this.hits = this.hits.concat(hits);
+    this.ratios = this.ratios.concat(ratios);
+    this.isComplete = isLast;
+    this.#layOut();
+  }
+
+  /** @returns {object} the pictures and where the user is among them, for `restore` */
+  kept() {
+    const { hits, ratios, isComplete } = this;
+    return { hits, ratios, isComplete, current: this.tiles.current, top: this.tiles.lastTop };
+  }
+
+  /**
+   * Show pictures that were here before, where the user left them.
+   *
+   * @param {object} kept
+   */
+  restore({ hits, ratios, isComplete, current, top }) {
+    this.clear();
+    Object.assign(this, { hits, ratios, isComplete });
+    this.tiles.current = current;
+    this.#layOut();
+    window.scrollTo({ top });
+    this.tiles.draw();
   }
 
   /**
    * Draw the line below which hits are probably not what was asked for.
    *
    * @param {number} threshold from 0 to 1
-   * @returns {boolean} whether the hits have a confidence
+   * @returns {boolean} whether the hits have a confidence, so that the line has a meaning
    */
   drawCutoff(threshold) {
+    const isMoved = cutoffPlace(this.hits, threshold) !== cutoffPlace(this.hits, this.cutoff);
     this.cutoff = threshold;
-    return drawCutoff(this.list, this.hits, threshold);
+    if (isMoved) this.#layOut();
+    return this.hits.some(hasConfidence);
   }
 
   /**
    * Return the hit with an id, and its neighbours in the ranking.
    *
-   * @param {string} id
+   * @param {string|null} id
    * @returns {{hit: object|null, previous: object|null, next: object|null}}
    */
   around(id) {
-    const place = this.hits.findIndex((hit) => hit.id === id);
+    const place = this.#placeOf(id);
     if (place < 0) return { hit: null, previous: null, next: null };
     const at = (index) => this.hits[index] ?? null;
     return { hit: at(place), previous: at(place - 1), next: at(place + 1) };
   }
 
   /**
-   * Move the keyboard to a tile.
+   * Move the keyboard to a picture and the page to where it is.
    *
-   * @param {string|null} id the current tile when null
+   * @param {string|null} id the first picture in sight when null
    */
   focus(id = null) {
-    const wanted = this.#tiles().find((tile) => tile.dataset.id === id);
-    (wanted ?? this.list.querySelector(".is-current"))?.querySelector(".tile-open").focus();
+    const place = this.#placeOf(id);
+    this.tiles.focus(place >= 0 && place < this.size ? place : this.tiles.firstInSight());
   }
 
-  /** A row that is not full would change when more pictures come, so it waits for them. */
-  #place(tiles) {
-    this.list.append(...this.held, ...tiles);
-    this.held = this.list.classList.contains("is-complete") ? [] : this.#takeLastRow();
+  #placeOf(id) {
+    return id === null ? -1 : this.hits.findIndex((hit) => hit.id === id);
+  }
+
+  #layOut() {
+    const { hits, ratios, isComplete } = this;
     this.width = this.list.clientWidth;
-    this.drawCutoff(this.cutoff);
+    const hasScores = typeof hits[0]?.score === "number";
+    const sizes = measures(this.width, hasScores);
+    const breakAt = cutoffPlace(hits, this.cutoff);
+    this.rows = this.width ? layRows(ratios, sizes, { breakAt, isComplete }) : [];
+    this.tiles.show({ hits, ratios, rows: this.rows, measures: sizes, breakAt, isComplete });
   }
 
-  #tiles() {
-    return [...this.list.querySelectorAll(".tile")];
-  }
-
-  /** Other widths make other rows. */
+  /** Other widths make other rows; what was in sight stays there. */
   #onResize() {
-    if (this.list.clientWidth !== this.width && this.held.length) this.#place([]);
+    if (!this.list.clientWidth) return;
+    if (this.list.clientWidth === this.width) return this.tiles.draw();
+    const anchor = this.tiles.firstInSight();
+    const before = this.tiles.distance(anchor);
+    this.#layOut();
+    if (before < 0) window.scrollBy({ top: this.tiles.distance(anchor) - before });
   }
 
-  #takeLastRow() {
-    const top = (tile) => tile?.getBoundingClientRect().top;
-    const tiles = this.#tiles();
-    const isInLastRow = (tile) => Math.abs(top(tile) - top(tiles.at(-1))) < ROW_TOLERANCE_PX;
-    const first = tiles.findLastIndex((tile) => !isInLastRow(tile)) + 1;
-    const row = first ? tiles.slice(first) : [];
-    for (const tile of row) tile.remove();
-    return row;
-  }
-
-  #makeCurrent(tile) {
-    if (!tile) return;
-    const before = this.list.querySelector(".is-current");
-    if (before) setReachable(before, false);
-    setReachable(tile, true);
+  #follow(target) {
+    const place = this.tiles.placeOf(target);
+    if (place !== null) this.tiles.makeCurrent(place);
   }
 
   #onKey(event) {
-    const tile = tileOf(event.target);
-    if (!tile || event.altKey || event.ctrlKey || event.metaKey) return;
-    if (event.key === "m") this.actions.onMore(tile.dataset.id);
-    else if (event.key === "l") this.actions.onLess(tile.dataset.id);
-    else if (event.key === "ArrowUp" && !this.#above(tile)) this.actions.onLeave();
-    else {
-      const target = this.#target(tile, event.key);
-      if (!target) return;
-      target.querySelector(".tile-open").focus();
-      target.scrollIntoView({ block: "nearest" });
-    }
+    const place = this.tiles.placeOf(event.target);
+    if (place === null || event.altKey || event.ctrlKey || event.metaKey) return;
+    const hit = this.hits[place];
+    if (event.key === "m") this.actions.onMore(hit.id);
+    else if (event.key === "l") this.actions.onLess(hit.id);
+    else if (!this.#step(place, event) && !this.actions.marks.takeKey(event.key, hit)) return;
     event.preventDefault();
   }
 
-  #target(tile, key) {
-    if (key === "ArrowRight") return siblings(tile, "nextElementSibling").next().value;
-    if (key === "ArrowLeft") return siblings(tile, "previousElementSibling").next().value;
-    if (key === "ArrowDown") return this.#below(tile);
-    if (key === "ArrowUp") return this.#above(tile);
-    if (key === "Home") return this.#tiles()[0];
-    if (key === "End") return this.#tiles().at(-1);
-    return null;
+  /** @returns {boolean} whether the key was one that moves */
+  #step(place, { key, target }) {
+    const isRightToLeft = getComputedStyle(target).direction === "rtl";
+    const forward = isRightToLeft ? "ArrowLeft" : "ArrowRight";
+    const last = this.size - 1;
+    let to = null;
+    if (key === "Home") to = 0;
+    else if (key === "End") to = last;
+    else if (key === "ArrowDown") to = this.#beyond(place, 1) ?? place;
+    else if (key === "ArrowUp") to = this.#beyond(place, -1);
+    else if (key === "ArrowLeft" || key === "ArrowRight") to = place + (key === forward ? 1 : -1);
+    else return false;
+    if (to === null) this.actions.onLeave();
+    else this.tiles.focus(Math.min(last, Math.max(0, to)));
+    return true;
   }
 
-  #below(tile) {
-    const { bottom } = tile.getBoundingClientRect();
-    const later = siblings(tile, "nextElementSibling");
-    return nearest(tile, rowOf(later, (box) => box.top >= bottom - ROW_TOLERANCE_PX));
+  #beyond(place, step) {
+    return placeBeyond(this.rows, this.ratios, place, step, this.tiles.measures.gap);
   }
-
-  #above(tile) {
-    const { top } = tile.getBoundingClientRect();
-    const earlier = siblings(tile, "previousElementSibling");
-    return nearest(tile, rowOf(earlier, (box) => box.bottom <= top + ROW_TOLERANCE_PX));
-  }
-}
-
-function tileOf(target) {
-  return target instanceof Element ? target.closest(".tile") : null;
-}
-
-function setReachable(tile, isReachable) {
-  tile.classList.toggle("is-current", isReachable);
-  for (const stop of tile.querySelectorAll("a, button")) stop.tabIndex = isReachable ? 0 : -1;
-}
-
-function* siblings(tile, step) {
-  for (let other = tile[step]; other; other = other[step]) {
-    if (other.classList.contains("tile")) yield other;
-  }
-}
-
-/** Collect the first row of tiles for which `isBeyond` holds. */
-function rowOf(tiles, isBeyond) {
-  const row = [];
-  for (const tile of tiles) {
-    const box = tile.getBoundingClientRect();
-    if (!isBeyond(box)) continue;
-    if (row.length && Math.abs(row[0].box.top - box.top) > ROW_TOLERANCE_PX) break;
-    row.push({ tile, box });
-  }
-  return row;
-}
-
-function nearest(tile, row) {
-  const middle = (box) => (box.left + box.right) / 2;
-  const from = middle(tile.getBoundingClientRect());
-  const distance = ({ box }) => Math.abs(middle(box) - from);
-  return row.reduce((best, one) => (distance(one) < distance(best) ? one : best), row[0])?.tile;
 }

@@ -1,6 +1,7 @@
 /** Width over height of thumbnails, known before a tile is placed, so that nothing jumps. */
 
-import { thumbnailAddress, tileSide } from "../picture_address.js";
+import { thumbnailAddress } from "../picture_address.js";
+import { tileSide } from "./rows.js";
 
 const UNKNOWN = 4 / 3;
 const NARROWEST = 0.42;

@@ -5,6 +5,8 @@ import { Details } from "./details.js";
 import { byId, showNotice } from "../dom.js";
 import { withCondition } from "./filters.js";
 import { Grid } from "./grid.js";
+import { HitMarks } from "./hit_marks.js";
+import { KeptLists } from "./kept_lists.js";
 import { Pager } from "./pager.js";
 import { QueryBox } from "./query_box.js";
 import { QueryImages } from "./query_images.js";
@@ -15,7 +17,9 @@ import { showSummary } from "./search_summary.js";
 import { SERVICE_FOUND } from "../status.js";
 import { idTerm, parseTerms } from "./terms.js";
 
-const PAGE_SIZE = 40;
+const FIRST_PAGE = 40;
+/** Those who scroll far get larger pages, so that the list keeps ahead of them. */
+const LARGEST_PAGE = 200;
 
 /** Search box, grid and details, kept in step with the address. */
 export class SearchView {
@@ -30,7 +34,11 @@ export class SearchView {
     this.results = byId("results");
     this.notice = byId("search-notice");
     this.box = new QueryBox((request) => this.#ask(request));
+    this.lists = new KeptLists();
+    this.marks = new HitMarks();
     this.grid = new Grid(byId("grid"), {
+      marks: this.marks,
+      addressOf: (item) => routeAddress({ ...this.#route(), item }),
       onOpen: (id) => this.#open(id),
       onMore: (id) => this.#moreLike(id),
       onLess: (id) => this.#lessLike(id),
@@ -46,6 +54,7 @@ export class SearchView {
       message: byId("pager-error"),
     });
     this.details = new Details({
+      marks: this.marks,
       onStep: (id) => this.#open(id),
       onClose: () => this.#close(),
       onMore: (id) => this.#moreLike(id),
@@ -69,7 +78,8 @@ export class SearchView {
    * Show what the address says.
    *
    * @param {import("./route.js").Route} route
-   * @param {{image?: number, isTyping?: boolean}} state
+   * @param {{image?: number, isTyping?: boolean, isReturn?: boolean}} state `isReturn` after the
+   *   back or forward button
    */
   show(route, state) {
     const image = this.images.get(state.image);
@@ -79,12 +89,22 @@ export class SearchView {
     this.box.show(query, image);
     this.options.show(route);
     if (key !== this.shownKey) {
+      this.#keepList();
       this.shownKey = key;
       this.shown = { query, image, mode, filter };
-      this.#load(state.isTyping ?? false);
-    }
+      this.marks.start(this.shown);
+      const kept = state.isReturn ? this.lists.take(key) : null;
+      if (kept) this.#restore(kept);
+      else this.#load(state.isTyping ?? false);
+    } else if (this.isAway && state.isReturn) this.grid.restore(this.grid.kept());
+    this.isAway = false;
     this.grid.drawCutoff(cutoff);
     this.#showDetails(route.item);
+  }
+
+  /** Another view takes the place of this one. */
+  hide() {
+    this.isAway = true;
   }
 
   /**
@@ -94,6 +114,11 @@ export class SearchView {
    */
   takeImages(files) {
     this.box.takeImage(files[0]);
+  }
+
+  /** Put the keyboard on the first picture in sight. */
+  focusPictures() {
+    this.grid.focus();
   }
 
   /** Put the keyboard into the search box. */
@@ -146,16 +171,36 @@ export class SearchView {
     return { ...route, cutoff: this.cutoff };
   }
 
-  async #load(isTyping) {
+  #begin() {
     this.request?.abort();
     this.request = new AbortController();
-    const { signal } = this.request;
     const isAsked = this.#isAsked();
     this.element.classList.toggle("is-asked", isAsked);
     this.hasFailed = false;
     document.title = isAsked ? `${this.shown.query || "Like a picture"} - Sightline` : "Sightline";
-    this.results.setAttribute("aria-busy", "true");
     this.pager.stop();
+    return this.request.signal;
+  }
+
+  #keepList() {
+    if (!this.answer || this.results.getAttribute("aria-busy") === "true") return;
+    const { cursor } = this.pager;
+    this.lists.keep(this.shownKey, { ...this.grid.kept(), answer: this.answer, cursor });
+  }
+
+  #restore({ answer, cursor, ...list }) {
+    const signal = this.#begin();
+    this.results.setAttribute("aria-busy", "false");
+    showNotice(this.notice, list.hits.length ? null : this.#emptyNotice());
+    this.grid.restore(list);
+    this.#completePage(answer);
+    this.pager.start(cursor, (next) => this.#showPage(next, signal));
+  }
+
+  async #load(isTyping) {
+    const signal = this.#begin();
+    this.answer = null;
+    this.results.setAttribute("aria-busy", "true");
     try {
       await this.#showPage(null, signal);
       showNotice(this.notice, this.grid.hits.length ? null : this.#emptyNotice());
@@ -167,27 +212,31 @@ export class SearchView {
   }
 
   async #showPage(cursor, signal) {
-    const isAsked = this.#isAsked();
-    const page = isAsked ? await this.#search(cursor, signal) : await this.#browse(cursor, signal);
-    const isLast = !page.cursor;
-    const addressOf = (item) => routeAddress({ ...this.#route(), item });
-    await this.grid.append(page.hits, { addressOf, isLast, signal, replace: !cursor });
-    this.options.hasConfidence = this.grid.drawCutoff(this.cutoff);
-    this.#completeDetails();
+    const k = cursor ? Math.min(LARGEST_PAGE, this.grid.hits.length) : FIRST_PAGE;
+    const page = await (this.#isAsked() ? this.#search(k, cursor, signal) : this.#browse(k, cursor, signal));
+    await this.grid.append(page.hits, { isLast: !page.cursor, signal, replace: !cursor });
     if (!cursor) this.pager.start(page.cursor, (next) => this.#showPage(next, signal));
-    showSummary(this.grid.size, isAsked ? page : null);
+    this.#completePage(page);
     return page.cursor;
   }
 
-  #search(cursor, signal) {
-    const { query, image, mode } = this.shown;
-    const explain = mode === "vector" && parseTerms(query).length + Boolean(image) > 1;
-    return search({ ...this.shown, k: PAGE_SIZE, cursor, explain, signal });
+  /** What stands around the pictures. */
+  #completePage(answer) {
+    this.answer = answer;
+    this.options.hasConfidence = this.grid.drawCutoff(this.cutoff);
+    this.#completeDetails();
+    showSummary(this.grid.size, this.#isAsked() ? answer : null);
   }
 
-  async #browse(cursor, signal) {
+  #search(k, cursor, signal) {
+    const { query, image, mode } = this.shown;
+    const explain = mode === "vector" && parseTerms(query).length + Boolean(image) > 1;
+    return search({ ...this.shown, k, cursor, explain, signal });
+  }
+
+  async #browse(limit, cursor, signal) {
     const { filter } = this.shown;
-    const { items, cursor: next } = await listItems({ limit: PAGE_SIZE, cursor, filter, signal });
+    const { items, cursor: next } = await listItems({ limit, cursor, filter, signal });
     return { hits: items, cursor: next };
   }
 

@@ -1,7 +1,8 @@
 /** One picture of the grid: thumbnail, caption, score, and the ways to more and less like it. */
 
 import { element, icon } from "../dom.js";
-import { thumbnailAddress, tileSide } from "../picture_address.js";
+import { thumbnailAddress } from "../picture_address.js";
+import { tileSide } from "./rows.js";
 
 const THUMBNAIL_HEIGHT = 240;
 const WIDE_ENOUGH_FOR_WORDS = 1.25;
@@ -10,12 +11,13 @@ const WIDE_ENOUGH_FOR_WORDS = 1.25;
  * Create the tile of a hit or an item.
  *
  * @param {object} hit as the service gave it; items have no `score`
- * @param {{ratio: number, address: string, best: number|null, onOpen: (id: string) => void,
- *   onMore: (id: string) => void, onLess: (id: string) => void}} options `address` opens the
- *   picture, `best` is the first score of the list
+ * @param {{ratio: number, best: number|null, addressOf: (id: string) => string,
+ *   marks: import("./hit_marks.js").HitMarks, onOpen: (id: string) => void,
+ *   onMore: (id: string) => void, onLess: (id: string) => void}} options `best` is the first
+ *   score of the list, `addressOf` gives the address that opens a picture
  * @returns {HTMLLIElement}
  */
-export function createTile(hit, { ratio, address, best, onOpen, onMore, onLess }) {
+export function createTile(hit, { ratio, best, addressOf, marks, onOpen, onMore, onLess }) {
   const caption = captionOf(hit);
   const tile = element(
     "li",
@@ -24,7 +26,7 @@ export function createTile(hit, { ratio, address, best, onOpen, onMore, onLess }
       "a",
       {
         class: "tile-open",
-        href: address,
+        href: addressOf(hit.id),
         tabIndex: -1,
         onclick: (event) => open(event, () => onOpen(hit.id)),
       },
@@ -37,11 +39,10 @@ export function createTile(hit, { ratio, address, best, onOpen, onMore, onLess }
       lessButton(hit, caption, onLess),
       moreButton(hit, caption, onMore),
     ),
-    score(hit, best),
+    score(hit, best, marks.controls(hit)),
   );
   tile.dataset.id = hit.id;
   tile.classList.toggle("is-wide", ratio >= WIDE_ENOUGH_FOR_WORDS);
-  tile.style.setProperty("--ratio", ratio.toFixed(4));
   return tile;
 }
 
@@ -61,14 +62,13 @@ function thumbnail(hit, caption, ratio) {
     alt: caption,
     width: Math.round(THUMBNAIL_HEIGHT * ratio),
     height: THUMBNAIL_HEIGHT,
-    loading: "lazy",
     decoding: "async",
     draggable: false,
     onerror: (event) => event.target.closest(".tile").classList.add("is-broken"),
   });
 }
 
-function score(hit, best) {
+function score(hit, best, controls) {
   if (typeof hit.score !== "number") return null;
   const isSure = typeof hit.confidence === "number";
   const share = isSure ? hit.confidence : Math.max(0, best > 0 ? hit.score / best : 0);
@@ -77,7 +77,9 @@ function score(hit, best) {
   const percent = isSure ? `${Math.round(hit.confidence * 100)} %` : null;
   const title = `score ${hit.score.toFixed(4)}${isSure ? `, confidence ${percent}` : ""}`;
   const confidence = isSure ? element("b", {}, percent) : null;
-  return element("p", { class: "score", title }, hit.score.toFixed(3), bar, confidence);
+  const numbers = element("span", { class: "score-numbers", title }, hit.score.toFixed(3), bar);
+  if (confidence) numbers.append(confidence);
+  return element("div", { class: "score" }, numbers, controls);
 }
 
 function moreButton(hit, caption, onMore) {
