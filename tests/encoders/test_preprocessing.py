@@ -47,16 +47,23 @@ def noise(width: int, height: int) -> Image.Image:
 def test_pixels_are_those_of_open_clip(
     size: tuple[int, int], resize_mode: ResizeMode, image_size: int
 ) -> None:
-    """Bit for bit, up to the normalised values a model sees, for tall, wide, tiny and odd sizes."""
+    """Bit for bit, up to the normalised values a model sees, for tall, wide, tiny and odd sizes.
+
+    Of pictures of twice the model's size and more, few values may be off by one level.
+    """
     ours = Preprocessing(image_size=image_size, resize_mode=resize_mode, fill_color=7)
     theirs = image_transform_v2(
         PreprocessCfg(size=image_size, resize_mode=resize_mode, fill_color=7), is_train=False
     )
     picture = noise(*size)
+    is_cropped_first = resize_mode == "shortest" and min(size) >= 2 * image_size
 
     normalised_N3SS = normalise_pixels(preprocess(picture, ours)[None], ours)
 
-    np.testing.assert_array_equal(normalised_N3SS[0], theirs(picture).numpy())
+    difference_3SS = np.abs(normalised_N3SS[0] - theirs(picture).numpy())
+    # One of 255 levels, in units of the smallest standard deviation.
+    assert difference_3SS.max() <= (1.001 / 255 / min(ours.std) if is_cropped_first else 0)
+    assert np.count_nonzero(difference_3SS) <= difference_3SS.size / 100
 
 
 @pytest.mark.parametrize("interpolation", ["bicubic", "bilinear"])
