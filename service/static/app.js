@@ -45,7 +45,7 @@ export function start() {
   watchForImages({
     overlay: byId("drop-overlay"),
     describe: () => current.dropText,
-    take: (files) => current.takeImages(files),
+    take: (files, transfer) => current.takeImages(files, transfer),
   });
   watchStatus(byId("status"));
   watchHelp();

@@ -3,9 +3,9 @@
 /**
  * Watch the page for pictures that are dropped or pasted anywhere on it.
  *
- * @param {{overlay: HTMLElement, describe: () => string, take: (files: File[]) => void}} options
- *   `describe` says what a drop would do; `take` gets every file, because the service is the one
- *   that judges whether a file is a picture
+ * @param {{overlay: HTMLElement, describe: () => string, take: (files: File[], transfer?: DataTransfer)
+ *   => void}} options `describe` says what a drop would do; `take` gets every file, because the
+ *   service is the one that judges whether a file is a picture; of a drop also what folders are in
  */
 export function watchForImages({ overlay, describe, take }) {
   let depth = 0;
@@ -30,7 +30,8 @@ export function watchForImages({ overlay, describe, take }) {
     show(false);
     if (!hasFiles(event)) return;
     event.preventDefault();
-    give([...event.dataTransfer.files], take);
+    const { dataTransfer } = event;
+    give([...dataTransfer.files], (files) => take(files, dataTransfer));
   });
   document.addEventListener("paste", (event) => {
     const files = [...(event.clipboardData?.files ?? [])];

@@ -9,7 +9,8 @@ import { byId, element } from "./dom.js";
  * What a module of a view exports as `View`.
  *
  * @typedef {{show: (route: object, state: object) => void, hide?: () => void,
- *   dropText: string, takeImages: (files: File[]) => void, focusBox?: () => void}} View
+ *   dropText: string, takeImages: (files: File[], transfer?: DataTransfer) => void,
+ *   focusBox?: () => void}} View
  */
 
 /** Fetches views and remembers them. */

@@ -5,6 +5,7 @@
  * @typedef {string|number|boolean} Scalar
  */
 
+const MOST_VALUES_IN_WORDS = 3;
 const OPERATORS = { gt: ">", gte: "\u2265", lt: "<", lte: "\u2264", ne: "\u2260" };
 
 /**
@@ -92,13 +93,19 @@ export function filterParts(filter) {
   });
 }
 
+function listText(values) {
+  if (values.length <= MOST_VALUES_IN_WORDS + 1) return values.join(" or ");
+  const rest = values.length - MOST_VALUES_IN_WORDS;
+  return `${values.slice(0, MOST_VALUES_IN_WORDS).join(" or ")} or ${rest} more`;
+}
+
 function conditionOf(filter, field) {
   return typeof filter === "object" ? filter?.[field] : undefined;
 }
 
 function conditionText(condition) {
   if (typeof condition !== "object" || condition === null) return String(condition);
-  if (Array.isArray(condition.in)) return condition.in.join(" or ");
+  if (Array.isArray(condition.in)) return listText(condition.in);
   if (typeof condition.prefix === "string") return `${condition.prefix}\u2026`;
   const parts = Object.entries(condition);
   if (parts.some(([operator]) => !OPERATORS[operator])) return JSON.stringify(condition);
