@@ -4,6 +4,7 @@
     img_emb/img_emb_0.npy           float32 (N, D), row by row
     metadata/metadata_0.parquet     id, image_path, caption, metadata, digest, source
     images/ab/ab12....jpg           the pictures, where asked for
+    judgements.jsonl                the marks of judged queries, where there are any
 
 With Parquet these are the names of clip-retrieval, so its tools and ours read the folder.
 
@@ -28,6 +29,7 @@ from core.types import FloatArray, IdArray, JSONObject
 from index.binding import read_binding
 from index.export_tables import ExportedItem, TableFormat, write_table
 from index.items import Item, encode_metadata
+from index.judgement_files import JUDGEMENTS_NAME, write_judgements
 from index.media import MediaStore
 from index.schema import storage_errors
 from index.store import StoreReader
@@ -88,6 +90,7 @@ def export_gallery(
                 part, row_ids_N[start : start + _ROWS_OF_A_PART], dim=binding.dim, table=table
             )
         summary = writing.summary()
+        write_judgements(store, fresh / JUDGEMENTS_NAME)
         extra |= {
             "encoder_id": binding.encoder_id,
             "dim": binding.dim,
@@ -158,7 +161,7 @@ class _Writing:
         except NotFoundError:
             self._without.append(item.id)
             return item.source or ""
-        name = f"images/{item.digest[:2]}/{item.digest}{_suffix(data)}"
+        name = f"images/{item.digest[:2]}/{item.digest}{picture_suffix(data)}"
         path = self._target / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
@@ -166,7 +169,8 @@ class _Writing:
         return name
 
 
-def _suffix(data: bytes) -> str:
+def picture_suffix(data: bytes) -> str:
+    """Return the ending of a picture's file name, ``.jpg``; empty where it is no picture."""
     try:
         with Image.open(io.BytesIO(data)) as image:
             kind = (image.format or "").lower()

@@ -26,6 +26,7 @@ from index.export import EXPORT_KIND, EXPORT_VERSION
 from index.export_tables import ExportedItem, read_table
 from index.gallery import Gallery
 from index.items import NewItem
+from index.judgement_files import JUDGEMENTS_NAME, read_judgements
 from index.media import MediaStore
 
 _COPYING_THREADS = 8
@@ -110,6 +111,7 @@ def import_export(
             ]
             done.counts.update(map(str, collection.upsert(items)))
             shown.advance(len(rows))
+        _restore_judgements(folder, manifest, collection)
     return done
 
 
@@ -156,7 +158,15 @@ def embed_export(
                 if result.error is not None:
                     done.errors.append((str(result.id), str(result.error)))
             shown.advance(len(rows))
+        _restore_judgements(folder, manifest, gallery.collection)
     return done
+
+
+def _restore_judgements(folder: Path, manifest: Manifest, collection: Collection) -> None:
+    """Store the marks of the export, each of the picture that it was made of."""
+    if JUDGEMENTS_NAME in manifest.files:
+        for change in read_judgements(folder / JUDGEMENTS_NAME):
+            collection.write(change)
 
 
 def _blocks(folder: Path, manifest: Manifest, *, dim: int) -> Iterator[_Block]:
