@@ -31,7 +31,10 @@ if TYPE_CHECKING:
     from index.index_plan import Kind
     from index.tuning import Efforts
 
-_KINDS = ("flat", "flat-fp16", "ivf-sq8", "ivf-pq", "ivf-rabitq", "pq", "rabitq", "hnsw")
+_KINDS = (
+    *("flat", "flat-int8", "flat-fp16"),
+    *("ivf-sq8", "ivf-pq", "ivf-rabitq", "pq", "rabitq", "hnsw"),
+)
 _TAKEN_BY: Mapping[str, Callable[[str], bool]] = {
     "nprobe": lambda kind: kind.startswith("ivf-"),
     "efSearch": lambda kind: kind == "hnsw",

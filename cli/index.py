@@ -23,7 +23,10 @@ if TYPE_CHECKING:
     from index.tuning import Queries, Tuning
 
 _MOST_QUERIES = 500
-_KINDS = ("auto", "flat", "flat-fp16", "ivf-sq8", "ivf-pq", "ivf-rabitq", "pq", "rabitq", "hnsw")
+_KINDS = (
+    *("auto", "flat", "flat-int8", "flat-fp16"),
+    *("ivf-sq8", "ivf-pq", "ivf-rabitq", "pq", "rabitq", "hnsw"),
+)
 _gallery = click.argument("gallery", required=False, type=click.Path(path_type=Path))
 _model = click.option("--model", help="Model folder or open_clip source.  [default: the gallery's]")
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")

@@ -22,7 +22,7 @@ from index.index_plan import TRUSTED, IndexPlan
 from index.row_table import RowTable
 from index.scoring import exact_scores, half_error, score_error
 from index.segment_file import Segment, open_segment
-from index.shared_scan import SharedScan
+from index.shared_scan import Scanned, SharedScan
 from index.tombstones import Tombstones
 from index.vector_index import Candidates, Effort
 
@@ -39,8 +39,12 @@ _OVERFETCHED = 1024
 """Up to so many deleted rows are skipped in the answer; more are hidden from FAISS by a bitmap."""
 _LEAST_SHARE = 0.25
 """Without lists to visit more of, an approximate index is not asked below this allowed share."""
-_LEAST_PRODUCT = 5
-"""From so many queries on, one product in float32 takes less than as many scans in float16."""
+_LEAST_PRODUCT = {"flat-fp16": 5, "flat-int8": 16}
+"""From so many queries on, one product in float32 takes less than as many scans of the codes."""
+_LEAST_BYTES = 256
+"""Rows that a scan of 8-bit codes fetches at least: its bound on errors is wide."""
+_MOST_BYTES = 16_384
+"""Beyond so many a scan in float32 takes less than looking at each of them again."""
 
 
 class BaseSegment:
@@ -54,6 +58,8 @@ class BaseSegment:
         self._rows = RowTable()
         self._rows.append(segment.row_ids_N)
         self._shared = SharedScan(self._scan_all)
+        self._reach = _LEAST_BYTES
+        """Rows that recent scans of 8-bit codes had to fetch."""
 
     @classmethod
     def open(cls, path: Path, *, dim: int) -> Self:
@@ -120,6 +126,10 @@ class BaseSegment:
         if fetch >= alive:
             positions_K = dead.alive() if allowed_N is None else allowed_N
             return self._scored(query_D, positions_K, -np.inf)
+        if self.plan.kind == "flat-int8" and alive >= _GATHER_FRACTION * len(self):
+            found = self._by_bytes(query_D, count, allowed_N, dead)
+            if found is not None:
+                return found
         # A few dead rows cost less as surplus candidates than as a bitmap that FAISS has to test.
         surplus = dead.count if allowed_N is None and dead.count <= _OVERFETCHED else 0
         chosen = _Selector()
@@ -131,21 +141,52 @@ class BaseSegment:
         positions_K = positions_K[dead.are_alive(positions_K)]
         return self._scored(query_D, positions_K, float(scores_K.min()) + error)
 
+    def _by_bytes(
+        self, query_D: FloatArray, count: int, allowed_N: IdArray | None, dead: Tombstones
+    ) -> Candidates | None:
+        """Let 8-bit codes propose until nothing better can be missing; ``None``: too much work."""
+        chosen_N = None if allowed_N is None and not dead.count else self._mask(allowed_N, dead)
+        alive = len(self) if chosen_N is None else int(np.count_nonzero(chosen_N))
+        error = self._segment.index.rounding.query(query_D).error
+        wanted = count + _POOL_SLACK
+        fetch = max(self._reach, 4 * wanted)
+        query_D = np.ascontiguousarray(query_D, np.float32)
+        while (surplus := math.ceil(fetch * len(self) / alive)) <= min(_MOST_BYTES, len(self) // 2):
+            estimates_K, positions_K = self._shared.search(query_D, surplus)
+            floor = float(estimates_K[-1]) + error
+            if chosen_N is not None:
+                positions_K = positions_K[chosen_N[positions_K]]
+            if len(positions_K) > wanted:
+                nearly_K = self._nearly(query_D, positions_K)
+                cut = -float(np.partition(-nearly_K, wanted)[wanted])
+                if floor <= cut:
+                    needed = int(np.count_nonzero(estimates_K >= cut - error))
+                    self._reach = max(_LEAST_BYTES, 2 * needed * alive // len(self), fetch // 2)
+                    cut += score_error(self._dim)
+                    kept_K = positions_K[nearly_K > cut - 2 * score_error(self._dim)]
+                    return self._scored(query_D, kept_K, cut)
+            fetch *= 4
+        return None
+
     def _scan(
         self, query_D: FloatArray, fetch: int, chosen: _Selector, *, halves: bool
     ) -> tuple[FloatArray, IdArray]:
         """Compare with every selected row, in float32 or in float16."""
-        if chosen.faiss is None:
+        if chosen.faiss is None and self.plan.kind != "flat-int8":
             return self._shared.search(np.ascontiguousarray(query_D, np.float32), fetch)
         query_QD = np.ascontiguousarray(query_D[np.newaxis], np.float32)
         scan = self._scan_halves if halves else self._scan_floats
         scores_QK, positions_QK = scan(query_QD, fetch, chosen)
         return scores_QK[0], positions_QK[0]
 
-    def _scan_all(self, queries_QD: FloatArray, fetch: int) -> tuple[FloatArray, IdArray]:
-        """Compare with every row: float16 is read faster, float32 is multiplied faster."""
-        faiss.omp_set_num_threads(1)
-        if self.plan.kind == "flat-fp16" and len(queries_QD) < _LEAST_PRODUCT:
+    def _scan_all(self, queries_QD: FloatArray, fetch: int) -> Scanned:
+        """Compare with every row: codes are read faster, float32 is multiplied faster."""
+        if len(queries_QD) < _LEAST_PRODUCT.get(self.plan.kind, 0):
+            if self.plan.kind == "flat-int8":
+                found: tuple[list[FloatArray], list[IdArray]] = self._segment.index.search(
+                    queries_QD, fetch
+                )
+                return found
             return self._scan_halves(queries_QD, fetch, _Selector())
         return self._scan_floats(queries_QD, fetch, _Selector())
 

@@ -14,16 +14,18 @@ from typing import Literal, cast, get_args
 from core.errors import UsageError
 from core.types import JSONObject
 
-Kind = Literal["flat", "flat-fp16", "ivf-sq8", "ivf-pq", "ivf-rabitq", "pq", "rabitq", "hnsw"]
+Kind = Literal[
+    "flat", "flat-int8", "flat-fp16", "ivf-sq8", "ivf-pq", "ivf-rabitq", "pq", "rabitq", "hnsw"
+]
 KINDS: tuple[Kind, ...] = get_args(Kind)
-EXACT_KINDS: frozenset[Kind] = frozenset({"flat", "flat-fp16"})
+EXACT_KINDS: frozenset[Kind] = frozenset({"flat", "flat-int8", "flat-fp16"})
 
 _PARAMETERS = ("lists", "probes", "depth")
 DEFAULT_DEPTH = 1024
 TRUSTED = 4
 """The best quarter of what was re-ranked is the answer; below it the search goes on exactly."""
-_FLAT_BELOW = 50_000
-_FP16_BELOW = 300_000
+_FLAT_BELOW = 10_000
+_INT8_BELOW = 300_000
 _SQ8_BELOW = 5_000_000
 _FEWEST_TRAINING_POINTS = 39
 _HNSW_LINKS = 16
@@ -118,11 +120,11 @@ def choose(
     """
     if count < _FLAT_BELOW:
         wanted: Kind = "flat"
-    elif count < _FP16_BELOW or target > 0.999:  # noqa: PLR2004 - said in the docstring
-        wanted = "flat-fp16"
+    elif count < _INT8_BELOW or target > 0.999:  # noqa: PLR2004 - said in the docstring
+        wanted = "flat-int8"
     else:
         wanted = "ivf-sq8" if count < _SQ8_BELOW else "ivf-rabitq"
-    smaller: list[Kind] = ["flat", "flat-fp16", "ivf-sq8", "ivf-rabitq"]
+    smaller: list[Kind] = ["flat", "flat-int8", "ivf-sq8", "ivf-rabitq"]
     for kind in smaller[smaller.index(wanted) :]:
         if memory_mb is None or resident_bytes(kind, count, dim) <= memory_mb * 2**20:
             return trainable(make_plan(kind, count), count, dim)
@@ -131,7 +133,7 @@ def choose(
 
 def trainable(plan: IndexPlan, count: int, dim: int) -> IndexPlan:
     """Return ``plan``, or ``flat`` where the rows are too few (or D does not fit) to build it."""
-    needed = {"flat": 0, "flat-fp16": 0, "pq": 16, "ivf-pq": 16}.get(plan.kind, 1)
+    needed = {"flat": 0, "flat-int8": 0, "flat-fp16": 0, "pq": 16, "ivf-pq": 16}.get(plan.kind, 1)
     too_few = count < _FEWEST_TRAINING_POINTS * max(plan.lists, needed)
     misfit = plan.kind in {"pq", "ivf-pq"} and dim % _DIMS_OF_A_CODE
     return IndexPlan() if too_few or misfit else plan
@@ -160,6 +162,7 @@ def resident_bytes(kind: Kind, count: int, dim: int) -> int:
     """Return the bytes that searches touch, without the vectors for re-ranking."""
     row = {
         "flat": 4 * dim,
+        "flat-int8": dim,
         "flat-fp16": 2 * dim,
         "ivf-sq8": dim + 8,
         "ivf-pq": dim // 8 + 8,

@@ -3,7 +3,8 @@
 # N = rows, D = embedding dimension, S = rows of the training sample
 
 A header of 4096 bytes (magic, JSON), then float32 vectors (N, D), int64 row ids (N) and the bytes
-of the FAISS index, each part at a multiple of 4096. The file has no checksum inside: its sha256
+of the FAISS index, each at a multiple of 4096. Kind ``flat-int8`` has a rounding (float32) and
+several FAISS indexes of equal size in the place of one. The file has no checksum inside: its sha256
 stands in the database, and only a file that has it is opened.
 """
 
@@ -20,8 +21,10 @@ import numpy as np
 
 from core.errors import StorageError, UsageError
 from core.types import FloatArray, IdArray
+from index.byte_scan import ByteScan
 from index.faults import reach
 from index.index_plan import IndexPlan, factory_string, plan_of_json, trainable
+from index.rounding import Rounding
 
 _faiss: Any = faiss
 _MAGIC = b"SIGHTSEG"
@@ -45,7 +48,8 @@ class Segment:
     row_ids_N: IdArray
     vectors_ND: FloatArray
     index: Any
-    """The FAISS index over positions 0 to N - 1; ``None`` for kind ``flat``."""
+    """The FAISS index over positions 0 to N - 1; a ``ByteScan`` for ``flat-int8``, ``None`` for
+    ``flat``."""
     owners: tuple[object, ...]
     """What must live as long as the views."""
 
@@ -75,9 +79,14 @@ def write_segment(
         file.write(row_ids_N.tobytes())
         file.flush()
         index_at = _aligned(file)
+        parts: dict[str, int] = {}
         if plan.kind != "flat":
             vectors_ND = np.memmap(path, np.float32, "r", offset=_PAGE, shape=(count, dim))
-            _write_index(build_index(plan, vectors_ND, check=check), file)
+            built = build_index(plan, np.asarray(vectors_ND), check=check)
+            if isinstance(built, ByteScan):
+                parts = _write_parts(built, file)
+            else:
+                _write_index(built, file)
         fields = {
             "format": _FORMAT,
             "dim": dim,
@@ -86,6 +95,7 @@ def write_segment(
             "index_at": index_at,
             "bytes": file.tell(),
             "plan": plan.as_json(),
+            **parts,
         }
         file.seek(0)
         file.write(_MAGIC + json.dumps(fields).encode())
@@ -107,7 +117,12 @@ def open_segment(path: Path, *, dim: int) -> Segment:
         plan = plan_of_json(fields["plan"])
         vectors_ND = mapped[_PAGE : _PAGE + 4 * dim * count].view(np.float32).reshape(count, dim)
         row_ids_N = mapped[ids_at : ids_at + 8 * count].view(np.int64)
-        index, owners = _open_index(mapped[index_at:]) if plan.kind != "flat" else (None, ())
+        index: Any = None
+        owners: tuple[object, ...] = ()
+        if plan.kind == "flat-int8":
+            index, owners = _open_parts(mapped, fields)
+        elif plan.kind != "flat":
+            index, owners = _open_index(mapped[index_at:])
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, UsageError) as error:
         raise StorageError(f"{path} is not the base of an index: {error}") from error
     if index is not None and (index.d != dim or index.ntotal != count):
@@ -118,9 +133,11 @@ def open_segment(path: Path, *, dim: int) -> Segment:
 def build_index(
     plan: IndexPlan, vectors_ND: FloatArray, *, check: Callable[[], None] = lambda: None
 ) -> Any:
-    """Return the FAISS index of a plan over all rows, on one thread, the same every time."""
+    """Return the index of a plan over all rows, on one thread, the same every time."""
     faiss.omp_set_num_threads(1)
     count, dim = vectors_ND.shape
+    if plan.kind == "flat-int8":
+        return ByteScan.build(vectors_ND, check=check)
     index = _faiss.index_factory(dim, factory_string(plan, dim), faiss.METRIC_INNER_PRODUCT)
     if plan.has_lists:
         index.cp.niter = _TRAINING_ROUNDS
@@ -146,6 +163,19 @@ def _write_vectors(file: BinaryIO, blocks: Iterable[Block], check: Callable[[], 
     return np.concatenate([np.empty(0, np.int64), *row_ids])
 
 
+def _write_parts(scan: ByteScan, file: BinaryIO) -> dict[str, int]:
+    """Write the rounding and the parts of kind ``flat-int8``; return where they are."""
+    rounding_at = _aligned(file)
+    file.write(scan.rounding.as_array().tobytes())
+    parts_at, part_bytes = _aligned(file), 0
+    for part in scan.parts:
+        _write_index(part, file)
+        # The last part may be shorter; where each begins follows from the size of the first.
+        part_bytes = part_bytes or _aligned(file) - parts_at
+        _aligned(file)
+    return {"rounding_at": rounding_at, "parts_at": parts_at, "part_bytes": part_bytes}
+
+
 def _write_index(index: object, file: BinaryIO) -> None:
     writer = _faiss.PyCallbackIOWriter(file.write)
     _faiss.write_index(index, writer)
@@ -162,6 +192,23 @@ def _read_header(mapped_B: np.ndarray) -> dict[str, Any]:
         raise ValueError("it does not begin like one")
     fields: dict[str, Any] = json.loads(header[len(_MAGIC) :].rstrip(b"\0"))
     return fields
+
+
+def _open_parts(
+    mapped_B: np.ndarray, fields: dict[str, Any]
+) -> tuple[ByteScan, tuple[object, ...]]:
+    rounding_at, dim = fields["rounding_at"], fields["dim"]
+    end = rounding_at + 4 * (2 * dim + 2)
+    rounding = Rounding.from_array(mapped_B[rounding_at:end].view(np.float32))
+    parts: list[Any] = []
+    owners: list[object] = []
+    for begin in range(fields["parts_at"], len(mapped_B), fields["part_bytes"]):
+        part, of_part = _open_index(mapped_B[begin : begin + fields["part_bytes"]])
+        if part.d != dim:
+            raise ValueError(f"a part has dim {part.d}")
+        parts.append(part)
+        owners += of_part
+    return ByteScan(parts, rounding), tuple(owners)
 
 
 def _open_index(bytes_B: np.ndarray) -> tuple[Any, tuple[object, ...]]:

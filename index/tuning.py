@@ -30,7 +30,10 @@ from index.index_plan import (
 from index.segment_file import Segment, build_index
 from index.tombstones import Tombstones
 
-DEFAULT_KINDS: tuple[Kind, ...] = ("flat", "flat-fp16", "ivf-sq8", "ivf-rabitq", "ivf-pq", "pq")
+DEFAULT_KINDS: tuple[Kind, ...] = (
+    *("flat", "flat-int8", "flat-fp16"),
+    *("ivf-sq8", "ivf-rabitq", "ivf-pq", "pq"),
+)
 _DEPTHS = (256, 1024, 4096)
 _FEWEST_PROBES = 4
 

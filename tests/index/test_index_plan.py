@@ -21,9 +21,9 @@ from index.index_plan import (
     ("count", "kind"),
     [
         (0, "flat"),
-        (49_999, "flat"),
-        (50_000, "flat-fp16"),
-        (299_999, "flat-fp16"),
+        (9_999, "flat"),
+        (10_000, "flat-int8"),
+        (299_999, "flat-int8"),
         (300_000, "ivf-sq8"),
         (6_000_000, "ivf-rabitq"),
     ],
@@ -34,15 +34,15 @@ def test_the_size_decides(count: int, kind: str) -> None:
 
 
 def test_memory_makes_codes_smaller() -> None:
-    """100 000 x 512: 205 MB in float32, 102 in float16, 51 in SQ8, 8 in RaBitQ."""
+    """100 000 x 512: 205 MB in float32, 51 in 8 bits, 8 in RaBitQ."""
     kinds = [choose(100_000, 512, memory_mb=limit).kind for limit in (400, 110, 60, 20, 1)]
 
-    assert kinds == ["flat-fp16", "flat-fp16", "ivf-sq8", "ivf-rabitq", "ivf-rabitq"]
+    assert kinds == [*["flat-int8"] * 3, "ivf-rabitq", "ivf-rabitq"]
 
 
 def test_a_target_of_one_is_exact() -> None:
-    """Whoever wants every neighbour gets float16 with exact re-ranking at any size."""
-    assert choose(1_000_000, 512, target=1.0).kind == "flat-fp16"
+    """Whoever wants every neighbour gets 8 bits with exact re-ranking at any size."""
+    assert choose(1_000_000, 512, target=1.0).kind == "flat-int8"
 
 
 def test_lists_grow_with_the_root() -> None:
@@ -56,7 +56,7 @@ def test_names_are_those_of_a_search() -> None:
     """What ``plan`` says in an answer."""
     assert make_plan("ivf-sq8", 10**6, probes=32).describe() == "ivf-sq8 nprobe=32, re-ranked"
     assert make_plan("pq", 10**6).describe() == "pq, re-ranked"
-    assert IndexPlan("flat-fp16").describe() == "exact"
+    assert IndexPlan("flat-int8").describe() == IndexPlan("flat-fp16").describe() == "exact"
 
 
 def test_a_plan_survives_json() -> None:

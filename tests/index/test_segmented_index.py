@@ -48,6 +48,14 @@ class TestHalfBase(TestFlatBase):
         return SegmentedIndex(dim, plan_for=lambda _: IndexPlan("flat-fp16"))
 
 
+class TestByteBase(TestFlatBase):
+    """The base is in 8 bits and re-ranked: as exact as float32."""
+
+    def make(self, dim: int) -> SegmentedIndex:
+        """Return an index whose bases are in 8 bits."""
+        return SegmentedIndex(dim, plan_for=lambda _: IndexPlan("flat-int8"))
+
+
 class TestBothParts(TestDelta):
     """A third of the rows is in the delta, and the base has tombstones."""
 
@@ -71,7 +79,7 @@ def filled(
     return index, np.arange(COUNT), vectors_ND
 
 
-@pytest.mark.parametrize("kind", ["flat", "flat-fp16"])
+@pytest.mark.parametrize("kind", ["flat", "flat-int8", "flat-fp16"])
 @pytest.mark.parametrize("deleted", [10, 1500])
 def test_deleted_rows_are_never_found(tmp_path: Path, kind: str, deleted: int) -> None:
     """Few tombstones are skipped in the answer, many are hidden by a bitmap; k are found."""

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
@@ -138,15 +139,14 @@ def test_an_error_is_the_callers_and_frees_the_next() -> None:
     assert len(shared.search(queries(1)[0], 5)[0]) == 5
 
 
-@pytest.mark.parametrize("kind", ["delta", "flat", "flat-fp16"])
+@pytest.mark.parametrize("kind", ["delta", "flat", "flat-int8", "flat-fp16"])
 def test_candidates_of_concurrent_searches_are_exact(tmp_path: Path, kind: str) -> None:
     """In the delta and in an exact base: all rows above the floor, scored as by one alone."""
     vectors_ND = queries(3000, 64)
     index = SegmentedIndex(64)
     index.upsert(np.arange(3000), vectors_ND)
     if kind != "delta":
-        chosen: Kind = "flat" if kind == "flat" else "flat-fp16"
-        index.snapshot(tmp_path / "base", plan=IndexPlan(chosen))
+        index.snapshot(tmp_path / "base", plan=IndexPlan(cast("Kind", kind)))
         index.restore(tmp_path / "base")
     scan = index._state.base or index._state.delta
     # One scan at a time, so that on any machine the threads meet.
