@@ -147,11 +147,11 @@ def add_gathered(
         try:
             for result in results:
                 _count(summary, result)
-                progress.advance(bound_by=clock.slowest or "")
+                progress.advance(bound_by=clock.bound)
         except KeyboardInterrupt:
             note(f"stopped; so far {summary.line()}. The same command goes on from here.")
             raise
-    summary.bound_by = clock.slowest
+    summary.bound_by = clock.slowest if rest else None
     return summary
 
 

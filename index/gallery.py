@@ -8,7 +8,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Self
+from types import MappingProxyType
+from typing import Self, TypeAlias
 
 from core.errors import QueryError, SightlineError
 from core.types import FloatArray
@@ -34,10 +35,13 @@ from index.media import MediaStore
 from index.observing import IndexObserver
 from index.query import Query, Term
 from index.receipts import Receipt, receipt_of
-from index.stages import StageClock
 from index.thumbnails import THUMBNAIL_SIDE, Shape, thumbnail_bytes
 
 __all__ = ["AddResult", "Gallery", "NewImage"]
+
+Vectors: TypeAlias = Mapping[str, FloatArray | SightlineError]
+"""The unit vector (D,) of a content, by its digest, or why it has none."""
+EMPTY: Vectors = MappingProxyType({})
 
 
 class Gallery:
@@ -122,17 +126,43 @@ class Gallery:
             decode=self.decode,
         )
 
+    def embed(
+        self,
+        prepared: Sequence[PreparedImage | AddResult],
+        *,
+        known: Vectors = EMPTY,
+    ) -> Vectors:
+        """Return the vector of each content, by digest, or why it has none.
+
+        A content is embedded once, ever: the vectors of stored items and of ``known`` are taken
+        from there. One thread at a time may call this, while another stores.
+
+        Raises:
+            StorageError: the gallery cannot be read.
+        """
+        images = {image.digest: image for image in prepared if isinstance(image, PreparedImage)}
+        found = {digest: known[digest] for digest in images if digest in known}
+        asked = [digest for digest in images if digest not in found]
+        same = self.collection.store.items_of_digests(asked)
+        stored = self.collection.find_vectors([item.id for item in same])
+        found.update({item.digest: stored[item.id] for item in same if item.id in stored})
+        missing = [image for digest, image in images.items() if digest not in found]
+        made = embed_images(self.encoder, [image.pixels_SS3 for image in missing])
+        found.update(zip([image.digest for image in missing], made, strict=True))
+        return found
+
     def store(
         self,
         prepared: Sequence[PreparedImage | AddResult],
         *,
-        clock: StageClock | None = None,
+        vectors: Vectors | None = None,
         receipt: Callable[[list[AddResult]], Receipt] | None = None,
     ) -> list[AddResult]:
         """Embed and store prepared pictures; results of bad ones are passed through in order.
 
-        ``clock`` learns how long the model and the disk took. ``receipt`` is made of the results
-        and kept in the transaction that stores the items; where nothing is stored, none is kept.
+        ``vectors`` are what :meth:`embed` returned for them, where that was asked ahead.
+        ``receipt`` is made of the results and kept in the transaction that stores the items; where
+        nothing is stored, none is kept.
 
         Raises:
             StorageFullError: the disk is full; no item was stored.
@@ -145,7 +175,9 @@ class Gallery:
             return [image if isinstance(image, AddResult) else next(rest) for image in prepared]
 
         keep = receipt_of(results, receipt)
-        return results(self._store_good(good, clock or StageClock(), keep))
+        return results(
+            self._store_good(good, self.embed(good) if vectors is None else vectors, keep)
+        )
 
     def search(self, query: Query) -> SearchResult:
         """Return one page of hits, best first.
@@ -265,20 +297,19 @@ class Gallery:
     def _store_good(
         self,
         images: Sequence[PreparedImage],
-        clock: StageClock,
+        vectors: Vectors,
         keep: Callable[[list[AddResult]], Receipt] | None,
     ) -> list[AddResult]:
         same = self._of_same_content(images)
         ids = self._ids_of(images, same)
         stored = self.collection.find(ids)
-        with clock.stage("model"):
-            vectors = self._embed(images, same)
+        embedded = [vectors[image.digest] for image in images]
         results = [
             AddResult(name, Status.ERROR, vector if isinstance(vector, SightlineError) else None)
-            for name, vector in zip(ids, vectors, strict=True)
+            for name, vector in zip(ids, embedded, strict=True)
         ]
         items: dict[int, NewItem] = {}
-        for place, vector in enumerate(vectors):
+        for place, vector in enumerate(embedded):
             if not isinstance(vector, SightlineError):
                 name = ids[place]
                 new = new_item(images[place], id=name, vector_D=vector, stored=stored.get(name))
@@ -293,7 +324,7 @@ class Gallery:
                 for place, result in enumerate(results)
             ]
 
-        with clock.stage("disk"), self._files.reading():
+        with self._files.reading():
             for place in items:
                 self._keep_files(images[place])
             statuses = self.collection.upsert(
@@ -324,20 +355,6 @@ class Gallery:
             or default_id(image.digest, taken)
             for image in images
         ]
-
-    def _embed(
-        self, images: Sequence[PreparedImage], same: Mapping[str, Sequence[Item]]
-    ) -> list[FloatArray | SightlineError]:
-        """Return the vectors of the pictures; each content is embedded once, ever."""
-        names = {item.id: digest for digest, items in same.items() for item in items}
-        known = self.collection.find_vectors(list(names))
-        vectors: dict[str, FloatArray | SightlineError] = {
-            names[name]: vector_D for name, vector_D in known.items()
-        }
-        missing = {image.digest: image for image in images if image.digest not in vectors}
-        pixels = [image.pixels_SS3 for image in missing.values()]
-        vectors.update(zip(missing, embed_images(self.encoder, pixels), strict=True))
-        return [vectors[image.digest] for image in images]
 
     def _keep_files(self, image: PreparedImage) -> None:
         self._media.keep_thumbnail(image.digest, image.thumbnail)

@@ -1,4 +1,4 @@
-"""Where the time of adding goes: waiting for decoded pictures, the model, or the disk."""
+"""What bounds the speed of bulk work: reading and decoding, the model, or the disk."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ Stage = Literal["decoding", "model", "disk"]
 
 
 class StageClock:
-    """Adds up the seconds that one thread spends in each stage of adding.
+    """Adds up what the thread of the model does: it waits for pictures, embeds, or waits to store.
 
-    Decoding runs ahead in threads of its own, so only the waiting for it counts: the stage with
-    the most seconds is the one that bounds the speed.
+    Pictures are decoded ahead and stored behind in threads of their own, so that only the waiting
+    for them counts: the stage with the most seconds is the one that bounds the speed.
     """
 
     def __init__(self) -> None:
@@ -35,3 +35,14 @@ class StageClock:
         """The stage that bounds the speed; ``None`` before anything was done."""
         stage = max(self.seconds, key=lambda name: self.seconds[name])
         return stage if self.seconds[stage] > 0 else None
+
+    @property
+    def bound(self) -> str:
+        """The stage that bounds the speed, and how busy the model is, for people to read."""
+        stage = self.slowest
+        if stage is None:
+            return ""
+        busy = self.seconds["model"] / sum(self.seconds.values())
+        return (
+            f"{stage} ({busy:.0%} busy)" if stage == "model" else f"{stage} (model {busy:.0%} busy)"
+        )

@@ -16,7 +16,7 @@ from training.backward import Chunking
 from training.config import TrainConfig, update_settings
 from training.data.batches import MIN_BATCH, Batch, BatchPlan, TrainingData
 from training.data.ordering import Ordering
-from training.data.prefetch import prefetched
+from core.prefetch import prefetched
 from training.devices import choose_device, graph_memory_bytes
 from training.interrupt import InterruptGuard
 from training.judge import Judge

@@ -17,13 +17,13 @@ from pathlib import Path
 from core.types import FloatArray, PixelArray
 from index.filter_sql import EVERYTHING
 from index.gallery import Gallery
-from index.ingest import ImageFile, add_files
+from index.ingest import BATCHES_IN_FLIGHT, FILES_OF_A_BATCH, ImageFile, add_files
 from index.store import StoreReader
 from tests.fakes import FakeEncoder, picture_bytes
 
 PICTURES = 600
 KILLS = 12
-BATCH = 32
+IN_FLIGHT = BATCHES_IN_FLIGHT * FILES_OF_A_BATCH
 NEVER = 10**6
 
 
@@ -116,7 +116,7 @@ def main(folder: Path) -> None:
         assert acknowledged <= after, "an acknowledged picture is lost"
         assert before <= after, "a stored picture is lost"
         assert not before & set(embedded), "a stored picture was embedded again"
-        assert len(embedded) - len(after - before) <= BATCH, "more than a batch was lost"
+        assert len(embedded) - len(after - before) <= IN_FLIGHT, "more was lost than is in flight"
         sys.stdout.write(f"turn {turn}: {len(before)} to {len(after)}, {len(embedded)} embedded\n")
     assert after == set(range(PICTURES))
     sys.stdout.write("done\n")

@@ -19,3 +19,14 @@ def test_the_slowest_stage_is_the_one_with_the_most_seconds() -> None:
     assert clock.slowest == "disk"
     clock.seconds["decoding"] = 10.0
     assert clock.slowest == "decoding"
+
+
+def test_people_read_how_busy_the_model_is() -> None:
+    """The share of the time of the thread that runs it; nothing before anything was done."""
+    clock = StageClock()
+    assert clock.bound == ""
+
+    clock.seconds.update(decoding=1.0, model=3.0)
+    assert clock.bound == "model (75% busy)"
+    clock.seconds.update(disk=4.0)
+    assert clock.bound == "disk (model 38% busy)"

@@ -20,7 +20,7 @@ from encoders.preprocessing import Preprocessing
 from training.data.augmentation import augment
 from training.data.feature_config import FeatureType, Views
 from training.data.pictures import decode_file, identity_of_pixels
-from training.data.prefetch import prefetched
+from core.prefetch import prefetched
 from training.randomness import stream
 
 EMBEDDED_AT_ONCE = 64

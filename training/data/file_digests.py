@@ -16,7 +16,7 @@ from core.artifacts import sha256_bytes
 from core.errors import ImageError, NotFoundError, TrainingError
 from core.pairs.image_file import ImageFile
 from encoders.decoding import read_image_file
-from training.data.prefetch import prefetched
+from core.prefetch import prefetched
 
 UNREADABLE = "unreadable"
 """Stands for the digest of a picture that cannot be read and never was."""

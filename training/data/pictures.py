@@ -31,7 +31,7 @@ from core.progress import ProgressFactory
 from core.types import IdArray, JSONObject, PixelArray
 from encoders.decoding import read_image_file
 from encoders.preprocessing import Preprocessing, preprocess_bytes
-from training.data.prefetch import prefetched
+from core.prefetch import prefetched
 
 logger = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ import pytest
 from core.errors import ConfigError
 from core.types import PixelArray
 from training.data.augmentation import AugmentationConfig, augment
-from training.data.prefetch import prefetched
+from core.prefetch import prefetched
 from training.randomness import stream
 
 EVERYTHING = AugmentationConfig(

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from training.data.prefetch import prefetched
+from core.prefetch import prefetched
 
 
 @pytest.mark.parametrize("workers", [0, 1, 3])
@@ -46,4 +46,4 @@ def test_closing_ends_the_threads() -> None:
 
     results.close()
 
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("batches")]
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("prefetch")]
