@@ -166,6 +166,11 @@ class Collection:
         return self._generation if self._merger is None else self._merger.generation
 
     @property
+    def is_merging(self) -> bool:
+        """Whether a new base of the index is being made."""
+        return self._merger is not None and self._merger.is_merging
+
+    @property
     def writes_waiting(self) -> int:
         """How many changes wait for their commit; 0 where nothing is written."""
         return 0 if self._writer is None else self._writer.waiting

@@ -94,6 +94,38 @@ def recorded_failures(store: StoreReader, paths: Sequence[str] | None = None) ->
         return [_failure(row) for row in rows]
 
 
+def count_failures(store: StoreReader) -> dict[str, int]:
+    """Return how many files failed by the code of the error, the most frequent first.
+
+    Raises:
+        StorageError: the database cannot be read.
+    """
+    with store.connection() as connection:
+        if not _has_table(connection):
+            return {}
+        rows = connection.execute(
+            "SELECT code, count(*) FROM failures GROUP BY code ORDER BY count(*) DESC, code"
+        )
+        return {str(code): int(count) for code, count in rows}
+
+
+def latest_failures(store: StoreReader, most: int) -> list[Failure]:
+    """Return the failures that were recorded last, the newest first.
+
+    Raises:
+        StorageError: the database cannot be read.
+    """
+    with store.connection() as connection:
+        if not _has_table(connection):
+            return []
+        rows = connection.execute(
+            f"SELECT {_COLUMNS} FROM failures "  # noqa: S608 - constant
+            "ORDER BY failed_ms DESC, path LIMIT ?",
+            (most,),
+        )
+        return [_failure(row) for row in rows]
+
+
 def failures_of(folder: Path) -> list[Failure]:
     """Return the failures of the gallery in a folder; no model is needed.
 

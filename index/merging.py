@@ -79,6 +79,11 @@ class Merger:
             self._observer.merged(took_s=time.monotonic() - begun_s)
             return row
 
+    @property
+    def is_merging(self) -> bool:
+        """Whether a new base is being made."""
+        return self._merging.locked()
+
     def close(self) -> None:
         """End the thread: an exact base is finished (seconds), an approximate one given up."""
         self._closing = True

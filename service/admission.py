@@ -22,7 +22,7 @@ from service.metrics import Metrics
 from service.request_cost import announced_length, estimated_cost, is_bulk
 from service.request_scope import CURRENT_SCOPE, RequestScope, deadline_message
 
-UNGUARDED = frozenset({"/healthz", "/readyz", "/metrics"})
+UNGUARDED = frozenset({"/healthz", "/readyz", "/metrics", "/v1/health"})
 """Paths that answer also when the service is full: they say that it is."""
 
 _WATCHED_AFTER_S = 0.05

@@ -32,6 +32,7 @@ from service.routes import (
     embeddings,
     fields,
     health,
+    health_report,
     images,
     immich,
     items,
@@ -60,6 +61,7 @@ _ROUTES: tuple[ModuleType, ...] = (
     embeddings,
     fields,
     health,
+    health_report,
     session,
     page,
 )
@@ -121,7 +123,9 @@ def create_app(
             is_draining=lambda: _is_draining(app.state.engine),
         ),
     )
-    _keep_state(app, settings=settings, access=access, metrics=metrics, engine=None)
+    _keep_state(
+        app, settings=settings, access=access, metrics=metrics, backlog=backlog, engine=None
+    )
     install_error_handlers(app, retry_after_s=settings.retry_after_s)
     install_openapi(app)
     _add_routes(app, settings)

@@ -21,6 +21,7 @@ from index.query import Query, Term
 from index.receipts import find_receipt
 from service.batching import BatchLimits, SharedEncoder
 from service.decoding_pool import DecodingPool, close_decoder, open_decoder
+from service.disk_meter import DiskMeter
 from service.idempotency import IdempotencyKeys
 from service.metrics import Metrics
 from service.remote_images import RemoteImages
@@ -41,10 +42,20 @@ class Engine:
     """The open parts of one service."""
 
     def __init__(
-        self, settings: Settings, *, encoder: SharedEncoder, gallery: Gallery, metrics: Metrics
+        self,
+        settings: Settings,
+        *,
+        encoder: SharedEncoder,
+        gallery: Gallery,
+        metrics: Metrics,
+        model_folder: Path | None = None,
     ) -> None:
-        """Take over open parts; ``open_engine`` is the usual way."""
+        """Take over open parts; ``open_engine`` is the usual way.
+
+        ``model_folder`` is where the encoder was loaded from; ``None``: it is no model folder.
+        """
         self.settings = settings
+        self.model_folder = model_folder
         self.encoder = encoder
         self.gallery = gallery
         self.decode = gallery.decode
@@ -62,6 +73,7 @@ class Engine:
             threads=settings.decode_threads, on_refused=metrics.image_refused
         )
         self.remote_images = RemoteImages(settings, on_fetched=metrics.url_fetched)
+        self.disk = DiskMeter(gallery.collection.folder, gallery.collection.store)
         self.opened_at = int(time.time())
         self.draining = False
 
@@ -162,7 +174,13 @@ def open_engine(settings: Settings, *, metrics: Metrics, encoder: Encoder | None
             read_only=settings.read_only,
             observer=metrics.index,
         )
-        engine = Engine(settings, encoder=shared, gallery=gallery, metrics=metrics)
+        engine = Engine(
+            settings,
+            encoder=shared,
+            gallery=gallery,
+            metrics=metrics,
+            model_folder=None if encoder else folder_of(model),
+        )
         publish_state(metrics.live, engine)
         engine.canary()
     except BaseException:
@@ -194,6 +212,12 @@ def chosen_model(settings: Settings) -> str | None:
         return recorded_model(settings.gallery)
     path = Path(settings.model).expanduser()
     return str(path.resolve()) if path.exists() else settings.model
+
+
+def folder_of(model: str | None) -> Path | None:
+    """Return the model folder that a name of ``chosen_model`` stands for, if it is one."""
+    path = STARTER_MODEL if model is None else Path(model)
+    return path if path.is_dir() else None
 
 
 def decode_limits(settings: Settings) -> DecodeLimits:

@@ -10,6 +10,7 @@ from prometheus_client.exposition import generate_latest
 
 from service.index_metrics import IndexMetrics
 from service.live_numbers import LiveNumbers
+from service.metric_samples import MetricSamples
 
 STAGES = (
     "fetch",
@@ -199,6 +200,11 @@ class Metrics:
                 return OTHER
             self._codes.add(code)
         return code
+
+    def samples(self) -> MetricSamples:
+        """Return what all metrics say now."""
+        with self._scrape:
+            return MetricSamples(self._registry.collect())
 
     def render(self) -> bytes:
         """Return the text exposition of all metrics."""

@@ -14,7 +14,14 @@ from pydantic.json_schema import models_json_schema
 
 from core.types import JSONObject, JSONValue
 from service import answers as answer_models
-from service import embedding_schemas, label_answers, label_schemas, schemas, wire_schemas
+from service import (
+    embedding_schemas,
+    health_answers,
+    label_answers,
+    label_schemas,
+    schemas,
+    wire_schemas,
+)
 from service.answers import Error
 from service.openapi_security import add_security
 from service.scopes import RouteScopes
@@ -26,6 +33,7 @@ _MODULES = (
     wire_schemas,
     answer_models,
     label_answers,
+    health_answers,
 )
 _REFERENCE = "#/components/schemas/{model}"
 _FRAMEWORK_SCHEMAS = ("HTTPValidationError", "ValidationError")

@@ -46,6 +46,7 @@ SCOPES: Mapping[str, Scope | None] = MappingProxyType(
         "POST /v1/label-sets": Scope.WRITE,
         "POST /v1/label-sets/{name}/examples": Scope.WRITE,
         "POST /v1/label-sets/{name}/calibrate": Scope.WRITE,
+        "GET /v1/health": Scope.ADMIN,
         "GET /metrics": Scope.ADMIN,
         "GET /metrics-summary": Scope.ADMIN,
         "GET /docs": Scope.READ,
