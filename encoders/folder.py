@@ -3,7 +3,8 @@
 A folder holds ``model.json`` (the spec), ``tokenizer.json``, ``image.onnx`` and ``text.onnx`` for
 the runtime without torch, and ``open_clip_config.json`` with ``open_clip_model.safetensors`` where
 open_clip knows the architecture. At least one of the two pairs is there. ``calibration.json`` and
-``background.npy`` are optional and change nothing of the encoder id.
+``background.npy`` are optional and change nothing of the encoder id; so are ``runtime.json`` and the
+quantised image tower ``image_int8.xml`` + ``image_int8.bin``.
 """
 
 from __future__ import annotations
@@ -39,6 +40,8 @@ OPEN_CLIP_WEIGHTS_NAME = "open_clip_model.safetensors"
 CARD_NAME = "MODEL_CARD.md"
 CALIBRATION_NAME = "calibration.json"
 BACKGROUND_NAME = "background.npy"
+RUNTIME_NAME = "runtime.json"
+IMAGE_INT8_NAMES = ("image_int8.xml", "image_int8.bin")
 
 _ONNX_NAMES = (IMAGE_ONNX_NAME, TEXT_ONNX_NAME)
 _OPEN_CLIP_NAMES = (OPEN_CLIP_CONFIG_NAME, OPEN_CLIP_WEIGHTS_NAME)
@@ -48,6 +51,8 @@ _KNOWN_NAMES = frozenset(
         TOKENIZER_NAME,
         CARD_NAME,
         *_CALIBRATION_NAMES,
+        RUNTIME_NAME,
+        *IMAGE_INT8_NAMES,
         *_ONNX_NAMES,
         # Weights of a tower beyond 2 GB stand beside the graph.
         *(f"{name}.data" for name in _ONNX_NAMES),
@@ -70,6 +75,11 @@ class ModelFolder:
     def has_onnx(self) -> bool:
         """Whether the folder runs without torch."""
         return all(name in self.manifest.files for name in _ONNX_NAMES)
+
+    @property
+    def has_int8(self) -> bool:
+        """Whether the folder holds a quantised image tower."""
+        return all(name in self.manifest.files for name in IMAGE_INT8_NAMES)
 
     @property
     def has_open_clip(self) -> bool:
@@ -117,7 +127,8 @@ def write_model_folder(
         spec: its ``tokenizer_digest`` must be that of the given ``tokenizer.json``.
         files: content or a file to copy, by name: ``tokenizer.json`` and a pair of
             ``image.onnx`` + ``text.onnx`` or the open_clip config + weights; ``MODEL_CARD.md``;
-            both files of a calibration (``encoders.calibration_files``).
+            both files of a calibration (``encoders.calibration_files``); what
+            ``encoders.runtime_table`` writes.
 
     Raises:
         ArtifactError: the target exists, a file is missing, or one is unknown.
@@ -157,12 +168,15 @@ def _check_names(path: Path, names: Mapping[str, object] | set[str]) -> None:
     for name in (SPEC_NAME, TOKENIZER_NAME):
         if name not in names:
             raise ArtifactError(f"{path}: {name} is missing; export the model again")
-    present = [name for name in _CALIBRATION_NAMES if name in names]
-    if len(present) == 1:
-        raise ArtifactError(
-            f"{path} has {present[0]} alone; a calibration is {' + '.join(_CALIBRATION_NAMES)}: "
-            "calibrate the model again"
-        )
+    for what, together, remedy in (
+        ("a calibration", _CALIBRATION_NAMES, "calibrate the model again"),
+        ("a quantised tower", IMAGE_INT8_NAMES, "tune the model again"),
+    ):
+        present = [name for name in together if name in names]
+        if len(present) == 1:
+            raise ArtifactError(
+                f"{path} has {present[0]} alone; {what} is {' + '.join(together)}: {remedy}"
+            )
     runtimes = (_ONNX_NAMES, _OPEN_CLIP_NAMES)
     if not any(all(name in names for name in pair) for pair in runtimes):
         raise ArtifactError(

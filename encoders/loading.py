@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Literal
 
@@ -9,7 +10,13 @@ from core.errors import EncoderError, NotFoundError
 from encoders.calibration_files import read_calibration
 from encoders.encoder import Encoder
 from encoders.folder import OPEN_CLIP_CONFIG_NAME, ModelFolder, is_model_folder, open_model_folder
-from encoders.openvino_runtime import OpenVINOEncoder, Precision
+from encoders.machine import this_machine
+from encoders.openvino_runtime import OpenVINOEncoder, import_openvino
+from encoders.openvino_tower import short_precision
+from encoders.runtime_table import RuntimeTable, read_runtime_table
+from encoders.tower_plan import Precision, PrecisionChoice, RuntimePlan, untuned_plan
+
+logger = logging.getLogger(__name__)
 
 Runtime = Literal["auto", "openvino", "torch"]
 Device = Literal["auto", "cpu", "cuda"]
@@ -22,7 +29,7 @@ def load_encoder(
     model: str | Path,
     *,
     runtime: Runtime = "auto",
-    precision: Precision = "float32",
+    precision: PrecisionChoice = "auto",
     threads: int = 0,
     device: Device = "auto",
     cache_folder: Path | None = None,
@@ -33,7 +40,8 @@ def load_encoder(
         model: the path of a model folder, or an open_clip source: ``ViT-B-32/laion2b_s34b_b79k``,
             ``ViT-B-32:/path/weights.pt``, ``local-dir:/path``, ``hf-hub:org/name``.
         runtime: ``auto`` takes OpenVINO for a folder that has ONNX files, torch otherwise.
-        precision: of the arithmetic; embeddings are float32 in any case.
+        precision: of the arithmetic; embeddings are float32 in any case. ``auto`` is what
+            ``sightline models tune`` chose on this machine, float32 where it was not asked.
         threads: CPU threads, 0 for the runtime's own choice.
         device: of the torch runtime; ``auto`` takes CUDA where there is one.
         cache_folder: where OpenVINO keeps compiled towers.
@@ -45,15 +53,68 @@ def load_encoder(
     """
     folder = _folder(model)
     if folder is not None and runtime != "torch" and (folder.has_onnx or runtime == "openvino"):
-        return OpenVINOEncoder(
-            folder, precision=precision, threads=threads, cache_folder=cache_folder
-        )
+        plan = runtime_plan(folder, precision, threads=threads)
+        return OpenVINOEncoder(folder, plan=plan, cache_folder=cache_folder)
     if runtime == "openvino":
         raise EncoderError(
             f"{model} is no model folder, which the runtime openvino needs; export it first: "
             f"sightline models export {model} --out FOLDER"
         )
-    return _load_torch(folder or str(model), precision=precision, threads=threads, device=device)
+    return _load_torch(
+        folder or str(model),
+        precision="float32" if precision == "auto" else precision,
+        threads=threads,
+        device=device,
+    )
+
+
+def runtime_plan(
+    folder: ModelFolder, precision: PrecisionChoice = "auto", *, threads: int = 0
+) -> RuntimePlan:
+    """Return how the towers of a folder are run with OpenVINO.
+
+    What was measured on this machine is used for the precision that is asked for. With a number of
+    threads of the caller's own, only the choice of precision is taken from it.
+
+    Raises:
+        ArtifactError: a damaged table.
+        EncoderError: an unknown precision, or OpenVINO is not installed.
+    """
+    if precision not in {"auto", "float32", "bfloat16", "int8"}:
+        raise EncoderError(f"precision = {precision!r}: expected auto, float32, bfloat16 or int8")
+    table = _table_of_this_machine(folder, asked=precision)
+    if table is not None and precision == "auto":
+        chosen = table.chosen
+        if not threads:
+            return chosen
+        return untuned_plan(chosen.images.precision, text=chosen.texts.precision, threads=threads)
+    wanted: Precision = "float32" if precision == "auto" else precision
+    measured = table.plan_for(wanted) if table is not None else None
+    if measured is not None and not threads:
+        return measured
+    text = short_precision(import_openvino()) if wanted == "int8" else wanted
+    return untuned_plan(wanted, text=text, threads=threads)
+
+
+def _table_of_this_machine(folder: ModelFolder, *, asked: PrecisionChoice) -> RuntimeTable | None:
+    """Return what was measured here; a table of another machine is named in the log."""
+    table = read_runtime_table(folder)
+    if table is None:
+        return None
+    here = this_machine(import_openvino())
+    if table.machine == here:
+        return table
+    logger.warning(
+        "the runtime table of the model is another machine's; tune the model here: "
+        "sightline models tune",
+        extra={
+            "model": str(folder.path),
+            "tuned_on": str(table.machine),
+            "here": str(here),
+            "precision": "float32" if asked == "auto" else asked,
+        },
+    )
+    return None
 
 
 def require_training_extra(error: ImportError) -> EncoderError:

@@ -1,4 +1,4 @@
-"""The runtime without torch: exported ONNX towers run by OpenVINO on the CPU.
+"""The runtime without torch: exported towers run by OpenVINO on the CPU.
 
 # N = items, S = image size
 """
@@ -7,25 +7,46 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Mapping
+from collections.abc import Sequence
+from itertools import accumulate, pairwise
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Literal
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from core.errors import EncoderError
 from core.types import FloatArray, PixelArray
 from encoders.calibration_files import read_calibration
-from encoders.folder import IMAGE_ONNX_NAME, TEXT_ONNX_NAME, TOKENIZER_NAME, ModelFolder
+from encoders.folder import (
+    IMAGE_INT8_NAMES,
+    IMAGE_ONNX_NAME,
+    TEXT_ONNX_NAME,
+    TOKENIZER_NAME,
+    ModelFolder,
+)
+from encoders.openvino_tower import Inputs, OpenVINOTower, check_precision
 from encoders.tokenizer import TokenBatch
+from encoders.tower_plan import (
+    Precision,
+    RuntimePlan,
+    TowerPlan,
+    items_in_bulk,
+    sizes_of_runs,
+    untuned_plan,
+)
 from encoders.two_towers import TwoTowerEncoder
 
-Precision = Literal["float32", "bfloat16"]
-
-_HINTS: dict[Precision, str] = {"float32": "f32", "bfloat16": "bf16"}
 _TELEMETRY_PACKAGE = "openvino_telemetry"
+
+
+class _Towers(NamedTuple):
+    """The compiled towers, named as in ``RuntimePlan``."""
+
+    image: OpenVINOTower
+    images: OpenVINOTower
+    text: OpenVINOTower
+    texts: OpenVINOTower
 
 
 class OpenVINOEncoder(TwoTowerEncoder):
@@ -35,20 +56,20 @@ class OpenVINOEncoder(TwoTowerEncoder):
         self,
         folder: ModelFolder,
         *,
-        precision: Precision = "float32",
-        threads: int = 0,
+        plan: RuntimePlan | None = None,
         cache_folder: Path | None = None,
     ) -> None:
-        """Compile both towers.
+        """Compile both towers, each once where one item and many are run alike.
 
         Args:
             folder: must have the ONNX files.
-            precision: ``bfloat16`` is about twice as quick where the CPU has it.
-            threads: 0 leaves the number to OpenVINO.
+            plan: how to run them; by default float32 as OpenVINO thinks best. See
+                ``encoders.loading`` for the plan that was measured on this machine.
             cache_folder: where compiled towers are kept, for quicker starts of large models.
 
         Raises:
-            EncoderError: no ONNX files, a tower that does not compile, or a CPU without bfloat16.
+            EncoderError: no ONNX files, a tower that does not compile, a CPU without bfloat16, or
+                int8 for a folder without a quantised tower.
         """
         if not folder.has_onnx:
             raise EncoderError(
@@ -57,25 +78,45 @@ class OpenVINOEncoder(TwoTowerEncoder):
             )
         definition = (folder.path / TOKENIZER_NAME).read_bytes()
         super().__init__(folder.spec, definition, calibration=read_calibration(folder))
+        self.plan = plan or untuned_plan()
         openvino = import_openvino()
         # Two first conversions at once, in two threads, hang OpenVINO's Python module for ever.
         openvino.Tensor(np.zeros(1, np.float32))
-        core = openvino.Core()
-        _check_precision(core, precision)
-        settings = _settings(precision, threads, cache_folder)
-        self._image_tower = _compile(core, folder.path / IMAGE_ONNX_NAME, settings)
-        self._text_tower = _compile(core, folder.path / TEXT_ONNX_NAME, settings)
+        for tower in (self.plan.image, self.plan.images, self.plan.text, self.plan.texts):
+            check_precision(openvino, tower.precision)
+
+        self._towers: _Towers | None = _compile(
+            openvino, folder, self.plan, cache_folder=cache_folder
+        )
 
     def close(self) -> None:
         """Release the towers; later calls are an error."""
-        self._image_tower = self._text_tower = None
+        self._towers = None
 
-    def _run_images(self, pixels_NSS3: PixelArray) -> FloatArray:
-        return _run(self._image_tower, {"pixels": pixels_NSS3})
+    def _run_images(self, pixels_NSS3: PixelArray) -> list[FloatArray]:
+        towers = self._open_towers()
+        in_bulk = items_in_bulk(len(pixels_NSS3), single=self.plan.image, bulk=self.plan.images)
+        sizes = sizes_of_runs(in_bulk, self.plan.images)
+        outputs = towers.images.run(_image_inputs(pixels_NSS3, sizes))
+        alone_NSS3 = pixels_NSS3[in_bulk:]
+        return outputs + towers.image.run(_image_inputs(alone_NSS3, [1] * len(alone_NSS3)))
 
-    def _run_texts(self, batch: TokenBatch) -> FloatArray:
-        inputs = {"input_ids": batch.input_ids_NL, "attention_mask": batch.attention_mask_NL}
-        return _run(self._text_tower, inputs)
+    def _sizes_of_text_runs(self, count: int) -> list[int]:
+        return sizes_of_runs(count, self.plan.text if count == 1 else self.plan.texts)
+
+    def _run_texts(self, batches: Sequence[TokenBatch]) -> list[FloatArray]:
+        towers = self._open_towers()
+        alone = len(batches) == 1 and len(batches[0].input_ids_NL) == 1
+        tower = towers.text if alone else towers.texts
+        return tower.run(
+            {"input_ids": batch.input_ids_NL, "attention_mask": batch.attention_mask_NL}
+            for batch in batches
+        )
+
+    def _open_towers(self) -> _Towers:
+        if self._towers is None:
+            raise EncoderError("the encoder is closed; load it again")
+        return self._towers
 
 
 def import_openvino() -> ModuleType:
@@ -84,62 +125,61 @@ def import_openvino() -> ModuleType:
     Raises:
         EncoderError: OpenVINO is not installed.
     """
-    already_there = _TELEMETRY_PACKAGE in sys.modules
-    if not already_there:
-        # None makes the import of the package fail, for which OpenVINO has a silent stand-in.
-        sys.modules[_TELEMETRY_PACKAGE] = None  # type: ignore[assignment]  # documented by Python
     try:
-        openvino = importlib.import_module("openvino")
+        return import_without_telemetry("openvino")
     except ImportError as error:
         raise EncoderError(
             f"OpenVINO cannot be imported ({error}); install it: pip install -e '.[serve]'"
         ) from error
+
+
+def import_without_telemetry(name: str) -> ModuleType:
+    """Import a package of OpenVINO's makers that would report its import and use.
+
+    Raises:
+        ImportError: it is not installed.
+    """
+    already_there = _TELEMETRY_PACKAGE in sys.modules
+    if not already_there:
+        # None makes the import of the package fail, for which both have a silent stand-in.
+        sys.modules[_TELEMETRY_PACKAGE] = None  # type: ignore[assignment]  # documented by Python
+    try:
+        return importlib.import_module(name)
     finally:
         if not already_there:
             del sys.modules[_TELEMETRY_PACKAGE]
-    return openvino
 
 
-def _settings(precision: Precision, threads: int, cache_folder: Path | None) -> dict[str, Any]:
-    settings: dict[str, Any] = {
-        "PERFORMANCE_HINT": "LATENCY",
-        "INFERENCE_PRECISION_HINT": _HINTS[precision],
-    }
-    if threads > 0:
-        settings["INFERENCE_NUM_THREADS"] = threads
-    if cache_folder is not None:
-        settings["CACHE_DIR"] = str(cache_folder)
-    return settings
+def _compile(
+    openvino: ModuleType, folder: ModelFolder, plan: RuntimePlan, *, cache_folder: Path | None
+) -> _Towers:
+    """Compile each tower once for each way in which it is run."""
+
+    def compiled(path: Path, tower: TowerPlan) -> OpenVINOTower:
+        return OpenVINOTower(openvino, path, tower, cache_folder=cache_folder)
+
+    image = compiled(_image_path(folder, plan.image.precision), plan.image)
+    images = image
+    if plan.images != plan.image:
+        images = compiled(_image_path(folder, plan.images.precision), plan.images)
+    text = compiled(folder.path / TEXT_ONNX_NAME, plan.text)
+    texts = text
+    if plan.texts != plan.text:
+        texts = compiled(folder.path / TEXT_ONNX_NAME, plan.texts)
+    return _Towers(image, images, text, texts)
 
 
-def _check_precision(core: Any, precision: Precision) -> None:
-    if precision not in _HINTS:
-        raise EncoderError(f"precision = {precision!r}: expected {' or '.join(_HINTS)}")
-    if precision != "bfloat16":
-        return
-    capabilities = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-    if "BF16" not in capabilities:
+def _image_path(folder: ModelFolder, precision: Precision) -> Path:
+    if precision != "int8":
+        return folder.path / IMAGE_ONNX_NAME
+    if not folder.has_int8:
         raise EncoderError(
-            f"this CPU has no bfloat16 (it has {', '.join(capabilities)}); use float32"
+            f"{folder.path} has no {IMAGE_INT8_NAMES[0]}, which int8 needs; make it from your own "
+            f"pictures: sightline models tune {folder.path} --pairs PAIRS --out NEW_FOLDER"
         )
+    return folder.path / IMAGE_INT8_NAMES[0]
 
 
-def _compile(core: Any, path: Path, settings: Mapping[str, Any]) -> Any:
-    """Return an inference request of the compiled ONNX file."""
-    try:
-        return core.compile_model(str(path), "CPU", dict(settings)).create_infer_request()
-    except RuntimeError as error:
-        raise EncoderError(f"{path} does not compile: {error}; export the model again") from error
-
-
-def _run(tower: Any, inputs: Mapping[str, NDArray[Any]]) -> FloatArray:
-    """Run one chunk through a tower and return a copy of its output."""
-    if tower is None:
-        raise EncoderError("the encoder is closed; load it again")
-    names = {name for port in tower.model_inputs for name in port.names}
-    wanted = {name: array for name, array in inputs.items() if name in names}
-    try:
-        results = tower.infer(wanted)
-    except RuntimeError as error:
-        raise EncoderError(f"the model cannot be run on this input: {error}") from error
-    return np.array(results[0], np.float32)
+def _image_inputs(pixels_NSS3: PixelArray, sizes: Sequence[int]) -> list[Inputs]:
+    ends = accumulate(sizes)
+    return [{"pixels": pixels_NSS3[start:end]} for start, end in pairwise([0, *ends])]

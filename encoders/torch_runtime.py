@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -17,6 +19,7 @@ from encoders.open_clip_source import OpenClipModel
 from encoders.tokenizer import TokenBatch
 from encoders.torch_attention import use_plain_attention
 from encoders.torch_towers import ImageTower, text_tower
+from encoders.tower_plan import IMAGES_PER_RUN, TEXTS_PER_RUN, Precision
 from encoders.two_towers import TwoTowerEncoder
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -29,7 +32,7 @@ class TorchEncoder(TwoTowerEncoder):
         self,
         model: OpenClipModel,
         *,
-        precision: Literal["float32", "bfloat16"] = "float32",
+        precision: Precision = "float32",
         threads: int = 0,
         device: Literal["auto", "cpu", "cuda"] = "auto",
         calibration: Calibration | None = None,
@@ -48,7 +51,9 @@ class TorchEncoder(TwoTowerEncoder):
         """
         super().__init__(model.spec, model.definition, calibration=calibration)
         if precision not in _DTYPES:
-            raise EncoderError(f"precision = {precision!r}: expected {' or '.join(_DTYPES)}")
+            raise EncoderError(
+                f"precision = {precision!r}: with torch expected {' or '.join(_DTYPES)}"
+            )
         if threads > 0:
             torch.set_num_threads(threads)
         self._device = _device(device)
@@ -63,14 +68,28 @@ class TorchEncoder(TwoTowerEncoder):
         """Release the towers; later calls are an error."""
         self._image_tower = self._text_tower = None
 
-    def _run_images(self, pixels_NSS3: PixelArray) -> FloatArray:
-        return self._run(self._image_tower, torch.from_numpy(pixels_NSS3))
+    def _run_images(self, pixels_NSS3: PixelArray) -> list[FloatArray]:
+        return [
+            self._run(
+                self._image_tower,
+                torch.from_numpy(np.ascontiguousarray(pixels_NSS3[start : start + IMAGES_PER_RUN])),
+            )
+            for start in range(0, len(pixels_NSS3), IMAGES_PER_RUN)
+        ]
 
-    def _run_texts(self, batch: TokenBatch) -> FloatArray:
-        ids, mask = (
-            torch.from_numpy(array) for array in (batch.input_ids_NL, batch.attention_mask_NL)
-        )
-        return self._run(self._text_tower, ids, mask)
+    def _sizes_of_text_runs(self, count: int) -> list[int]:
+        full, rest = divmod(count, TEXTS_PER_RUN)
+        return [TEXTS_PER_RUN] * full + ([rest] if rest else [])
+
+    def _run_texts(self, batches: Sequence[TokenBatch]) -> list[FloatArray]:
+        return [
+            self._run(
+                self._text_tower,
+                torch.from_numpy(batch.input_ids_NL),
+                torch.from_numpy(batch.attention_mask_NL),
+            )
+            for batch in batches
+        ]
 
     @torch.inference_mode()
     def _run(self, tower: nn.Module | None, *inputs: Tensor) -> FloatArray:

@@ -1,12 +1,13 @@
-"""What every runtime does around its towers: check shapes, cut batches to size, normalise.
+"""What every runtime does around its towers: check shapes, sort texts by length, normalise.
 
-# N = items, D = embedding dimension, S = image size
+# N = items, n = items of one run, D = embedding dimension, S = image size
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from itertools import accumulate, pairwise
 
 import numpy as np
 
@@ -18,15 +19,11 @@ from encoders.preprocessing import Preprocessing
 from encoders.spec import ModelSpec, encoder_id
 from encoders.tokenizer import TextTokenizer, TokenBatch
 
-IMAGES_PER_CHUNK = 32
-TEXTS_PER_CHUNK = 64
-"""Larger batches gain nothing on a CPU and hold more memory (docs/models.md)."""
-
 _CHANNELS = 3
 
 
 class TwoTowerEncoder(ABC):
-    """An ``Encoder`` but for the two calls that run a tower on one chunk."""
+    """An ``Encoder`` but for the calls that run a tower."""
 
     def __init__(
         self, spec: ModelSpec, definition: bytes, *, calibration: Calibration | None = None
@@ -85,9 +82,10 @@ class TwoTowerEncoder(ABC):
         """
         _check_pixels(pixels_NSS3, self.preprocessing.image_size)
         embeddings_ND = np.empty((len(pixels_NSS3), self.dim), np.float32)
-        for start in range(0, len(pixels_NSS3), IMAGES_PER_CHUNK):
-            chunk = slice(start, start + IMAGES_PER_CHUNK)
-            embeddings_ND[chunk] = self._run_images(np.ascontiguousarray(pixels_NSS3[chunk]))
+        start = 0
+        for outputs_nD in self._run_images(pixels_NSS3):
+            embeddings_ND[start : start + len(outputs_nD)] = outputs_nD
+            start += len(outputs_nD)
         return unit_rows(embeddings_ND)
 
     def encode_texts(self, texts: Sequence[str]) -> FloatArray:
@@ -97,13 +95,14 @@ class TwoTowerEncoder(ABC):
             EncoderError: the output is not finite.
         """
         token_ids = self._tokenizer.token_ids(texts)
-        # Texts of like length share a chunk, so that little is spent on filling.
+        # Texts of like length share a run, so that little is spent on filling.
         by_length = sorted(range(len(token_ids)), key=lambda row: len(token_ids[row]))
         embeddings_ND = np.empty((len(texts), self.dim), np.float32)
-        for start in range(0, len(by_length), TEXTS_PER_CHUNK):
-            rows = by_length[start : start + TEXTS_PER_CHUNK]
-            batch = self._tokenizer.pad([token_ids[row] for row in rows])
-            embeddings_ND[rows] = self._run_texts(batch)
+        ends = list(accumulate(self._sizes_of_text_runs(len(texts))))
+        rows_of = [by_length[start:end] for start, end in pairwise([0, *ends])]
+        batches = [self._tokenizer.pad([token_ids[row] for row in rows]) for rows in rows_of]
+        for rows, outputs_nD in zip(rows_of, self._run_texts(batches), strict=True):
+            embeddings_ND[rows] = outputs_nD
         return unit_rows(embeddings_ND)
 
     def clean_text(self, text: str) -> str:
@@ -122,12 +121,16 @@ class TwoTowerEncoder(ABC):
         """Release the towers; later calls are an error."""
 
     @abstractmethod
-    def _run_images(self, pixels_NSS3: PixelArray) -> FloatArray:
-        """Return the raw embeddings of one chunk of pixels."""
+    def _run_images(self, pixels_NSS3: PixelArray) -> list[FloatArray]:
+        """Return the raw embeddings of all pixels in order, in parts of any size."""
 
     @abstractmethod
-    def _run_texts(self, batch: TokenBatch) -> FloatArray:
-        """Return the raw embeddings of one chunk of texts."""
+    def _sizes_of_text_runs(self, count: int) -> list[int]:
+        """Return how many texts each run takes; they add up to ``count``."""
+
+    @abstractmethod
+    def _run_texts(self, batches: Sequence[TokenBatch]) -> list[FloatArray]:
+        """Return the raw embeddings of each batch, in order."""
 
 
 def unit_rows(vectors_ND: FloatArray) -> FloatArray:

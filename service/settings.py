@@ -19,7 +19,7 @@ from core.log import LogFormat
 from core.types import JSONObject
 from core.web_address import parse_url
 from encoders.loading import Device, Runtime
-from encoders.openvino_runtime import Precision
+from encoders.tower_plan import PrecisionChoice
 from index.query import MOST_K
 
 ENVIRONMENT_PREFIX = "SIGHTLINE_"
@@ -58,8 +58,9 @@ class Settings:
     """Model folder or open_clip source; unset takes the gallery's own model, else the starter."""
     runtime: Runtime = "auto"
     """What runs the model: ``openvino`` (no torch) or ``torch``; ``auto`` takes what fits it."""
-    precision: Precision = "float32"
-    """Arithmetic of the model; ``bfloat16`` is faster on hardware that has it."""
+    precision: PrecisionChoice = "auto"
+    """Arithmetic of the model: ``float32``, ``bfloat16``, ``int8``; ``auto`` takes what ``sightline
+    models tune`` chose on this machine, ``float32`` where the model was not tuned here."""
     device: Device = "auto"
     """Device of the torch runtime; ``auto`` takes CUDA where there is one."""
     compile_cache: Path | None = None

@@ -16,7 +16,8 @@ from core.errors import EncoderError
 from core.types import PixelArray
 from encoders.folder import ModelFolder, write_model_folder
 from encoders.openvino_runtime import OpenVINOEncoder
-from encoders.two_towers import IMAGES_PER_CHUNK, TEXTS_PER_CHUNK, unit_rows
+from encoders.tower_plan import IMAGES_PER_RUN, TEXTS_PER_RUN, untuned_plan
+from encoders.two_towers import unit_rows
 
 ROOT = Path(__file__).parent.parent.parent
 WORDS = ["a", "photo", "of", "the", "red", "cat", "dogs", "!", "street", "1234", "caf\u00e9"]
@@ -56,7 +57,7 @@ def test_the_encoder_says_what_the_folder_says(
 
 def test_a_large_batch_equals_its_items(encoder: OpenVINOEncoder) -> None:
     """Cutting a batch into chunks keeps order and values."""
-    batch_NSS3 = pixels(IMAGES_PER_CHUNK + 3)
+    batch_NSS3 = pixels(IMAGES_PER_RUN + 3)
 
     together_ND = encoder.encode_images(batch_NSS3)
     single_ND = np.concatenate([encoder.encode_images(item[None]) for item in batch_NSS3])
@@ -69,7 +70,7 @@ def test_texts_of_mixed_length_equal_their_items(encoder: OpenVINOEncoder) -> No
     random = np.random.default_rng(0)
     texts = [
         " ".join(random.choice(WORDS, size=int(random.integers(0, 90))))
-        for _ in range(TEXTS_PER_CHUNK + 9)
+        for _ in range(TEXTS_PER_RUN + 9)
     ]
 
     together_ND = encoder.encode_texts(texts)
@@ -129,19 +130,15 @@ def test_pixels_of_another_type_are_refused(encoder: OpenVINOEncoder) -> None:
 def test_bfloat16_is_close_to_float32(tiny_model: ModelFolder, encoder: OpenVINOEncoder) -> None:
     """Cosine of at least 0.999 where the CPU has it, an error with the remedy elsewhere."""
     try:
-        short = OpenVINOEncoder(tiny_model, precision="bfloat16", threads=1)
+        short = OpenVINOEncoder(
+            tiny_model, plan=untuned_plan("bfloat16", text="bfloat16", threads=1)
+        )
     except EncoderError as error:
         assert "use float32" in str(error)  # noqa: PT017 - either outcome is right
         return
     cosines_N = (short.encode_images(pixels(8)) * encoder.encode_images(pixels(8))).sum(axis=1)
 
     assert cosines_N.min() > 0.999
-
-
-def test_an_unknown_precision_is_refused(tiny_model: ModelFolder) -> None:
-    """The message lists the known ones."""
-    with pytest.raises(EncoderError, match="'int4': expected float32 or bfloat16"):
-        OpenVINOEncoder(tiny_model, precision="int4")
 
 
 def test_a_closed_encoder_is_an_error(tiny_model: ModelFolder) -> None:

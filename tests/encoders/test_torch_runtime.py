@@ -81,7 +81,7 @@ def test_a_closed_encoder_is_an_error(tiny_model: ModelFolder) -> None:
 
 def test_an_unknown_precision_is_refused(tiny_model: ModelFolder) -> None:
     """The message lists the known ones."""
-    with pytest.raises(EncoderError, match="'int4': expected float32 or bfloat16"):
+    with pytest.raises(EncoderError, match="'int4': with torch expected float32 or bfloat16"):
         TorchEncoder(load_open_clip(tiny_model), precision="int4")
 
 
