@@ -21,6 +21,7 @@ COMMANDS = {
     "keys": "say who may use a served gallery",
     "add": "add images to a gallery",
     "search": "search a gallery by text or image",
+    "embed": "embed images and captions into a folder, as clip-retrieval does",
     "import": "take over embeddings that were made elsewhere",
     "index": "measure, choose and build the index of a gallery",
     "duplicates": "list images of a gallery that look alike",

@@ -37,6 +37,18 @@ def embed_images(
     return found
 
 
+def embed_texts(encoder: Encoder, texts: Sequence[str]) -> list[FloatArray | SightlineError]:
+    """Return the unit vector of each text, or why there is none; one fails alone."""
+    if not texts:
+        return []
+    try:
+        return list(encoder.encode_texts(texts))
+    except EncoderError as error:
+        if len(texts) == 1:
+            return [error]
+    return [found for text in texts for found in embed_texts(encoder, [text])]
+
+
 def embed_terms(
     encoder: Encoder,
     terms: Sequence[Term],
