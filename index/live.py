@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sqlite3
 import threading
@@ -18,7 +19,8 @@ from core.timing import timed
 from core.types import FloatArray, IdArray
 from index.changes import Outcome
 from index.faults import reach
-from index.filter_sql import EVERYTHING, SQLCondition
+from index.filters import Filter, filter_json
+from index.remembered_rows import RememberedRows
 from index.schema import connect_reader, storage_errors
 from index.store import StoreReader
 from index.vector_index import Candidates, VectorIndex
@@ -40,6 +42,7 @@ class LiveIndex:
         """Quarantined rows: row id to item id."""
         self._store = store
         self._dim = dim
+        self._remembered = RememberedRows()
         self.stale = False
         """Whether applying a change failed: ``sync`` mends it."""
 
@@ -49,6 +52,7 @@ class LiveIndex:
         In this order no search in between misses an item that is only being replaced. The caller
         sees to it that the store stands still: no write is applied, or its reads are frozen.
         """
+        self._remembered.forget()
         live_N, held_N = self._store.row_ids(), self.index.row_ids()
         if self.damaged:
             live = set(live_N.tolist())
@@ -63,6 +67,8 @@ class LiveIndex:
             found_N = np.concatenate([self.index.row_ids(), self._damaged_rows()])
             lost_N = np.setdiff1d(missing_N, found_N)
             self._quarantine([(row_id, f"row {row_id}") for row_id in lost_N.tolist()])
+        # Rows that were remembered meanwhile do not know what was quarantined.
+        self._remembered.forget()
         self.index.delete(np.setdiff1d(held_N, live_N, assume_unique=True))
         self.stale = False
 
@@ -70,6 +76,7 @@ class LiveIndex:
         """Apply committed changes; after a failure the next search loads them from the store."""
         added = [row for outcome in outcomes for row in outcome.added]
         removed = [row for outcome in outcomes for row in outcome.removed]
+        self._remembered.forget()
         try:
             reach("commit:done")
             if added:
@@ -84,12 +91,17 @@ class LiveIndex:
             logger.exception("index fell behind the store")
             self.stale = True
 
-    def allowed(self, condition: SQLCondition) -> IdArray | None:
-        """Return the rows that a search may return; ``None`` for all."""
-        if condition == EVERYTHING:
+    def allowed(self, filter: Filter | None) -> IdArray | None:
+        """Return the rows that a search may return, ascending; ``None`` for all."""
+        if filter is None:
             return None
+        # As text: Python takes true, 1 and 1.0 for equal, which a filter does not.
+        text = json.dumps(filter_json(filter))
+        return self._remembered.get(text, lambda: self._read_allowed(filter))
+
+    def _read_allowed(self, filter: Filter) -> IdArray:
         with timed("filter"):
-            rows_N = self._store.row_ids(condition)
+            rows_N = self._store.row_ids(self._store.condition(filter))
         return np.setdiff1d(rows_N, self._damaged_rows()) if self.damaged else rows_N
 
     def candidates(

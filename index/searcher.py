@@ -17,7 +17,6 @@ from core.errors import StorageError
 from core.timing import timed
 from core.types import FloatArray, IdArray
 from index.cursor import Cursor, binding_of, check_cursor, decode_cursor, sketch_of, vector_key
-from index.filter_sql import SQLCondition
 from index.filters import Filter, filter_json
 from index.items import Hit, SearchResult
 from index.keyword import FUSED_DEPTH, fuse, match_expression, rank_words
@@ -62,7 +61,6 @@ class Searcher:
             QueryError: k, cursor or words that cannot be answered.
         """
         check_k(k)
-        condition = self._store.condition(filter)
         expression = "" if mode == "vector" else match_expression(words)
         binding = binding_of([mode, expression, filter_json(filter)])
         previous = None if cursor is None else decode_cursor(cursor)
@@ -73,12 +71,13 @@ class Searcher:
 
         def answer() -> tuple[Ranking, tuple[Hit, ...]]:
             if mode == "keyword":
+                condition = self._store.condition(filter)
                 places = rank_words(self._store, expression, condition, count=k + 1, after=after)
                 ranking = Ranking(places, "exact")
             elif mode == "hybrid":
-                ranking = self._fused(query_D, expression, condition, count=k + 1, after=after)
+                ranking = self._fused(query_D, expression, filter, count=k + 1, after=after)
             else:
-                ranking = self._by_vector(query_D, condition, count=k + 1, after=after)
+                ranking = self._by_vector(query_D, filter, count=k + 1, after=after)
             return ranking, self._hits(ranking.places[:k])
 
         ranking, hits = self._consistently(answer)
@@ -99,13 +98,13 @@ class Searcher:
     def _by_vector(
         self,
         query_D: FloatArray | None,
-        condition: SQLCondition,
+        filter: Filter | None,
         *,
         count: int,
         after: After | None,
     ) -> Ranking:
         assert query_D is not None
-        allowed_N: IdArray | None = self._live.allowed(condition)
+        allowed_N: IdArray | None = self._live.allowed(filter)
         return rank_rows(
             self._live, self._store, query_D, count=count, allowed_N=allowed_N, after=after
         )
@@ -114,13 +113,14 @@ class Searcher:
         self,
         query_D: FloatArray | None,
         expression: str,
-        condition: SQLCondition,
+        filter: Filter | None,
         *,
         count: int,
         after: After | None,
     ) -> Ranking:
+        condition = self._store.condition(filter)
         by_words = rank_words(self._store, expression, condition, count=FUSED_DEPTH, after=None)
-        by_vector = self._by_vector(query_D, condition, count=FUSED_DEPTH, after=None)
+        by_vector = self._by_vector(query_D, filter, count=FUSED_DEPTH, after=None)
         places = fuse([by_vector.places, by_words], count=count, after=after)
         return Ranking(places, by_vector.plan)
 
