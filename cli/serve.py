@@ -24,6 +24,9 @@ logger = logging.getLogger("sightline")
 @click.option("--model", help="Model folder or open_clip source.  [default: the gallery's own]")
 @click.option("--host", help="Address to listen on.  [default: 127.0.0.1]")
 @click.option("--port", type=int, help="TCP port, 0 for a free one.  [default: 8000]")
+@click.option(
+    "--reports", type=click.Path(path_type=Path), help="Folder of reports that the page shows."
+)
 @click.option("--config", type=click.Path(path_type=Path), help="TOML file with settings.")
 @click.option("--read-only", is_flag=True, default=None, help="Refuse every change.")
 @click.option("--processes", type=int, help="Processes behind one port, with --read-only.")
@@ -34,6 +37,7 @@ def command(
     model: str | None,
     host: str | None,
     port: int | None,
+    reports: Path | None,
     config: Path | None,
     read_only: bool | None,
     processes: int | None,
@@ -50,6 +54,7 @@ def command(
       sightline serve --gallery ~/photos.gallery --port 9000
       SIGHTLINE_READ_ONLY=1 sightline serve --host 0.0.0.0
       sightline serve --read-only --processes 2
+      sightline serve --reports reports
       sightline serve --print-config > sightline.toml
       sightline serve --config sightline.toml
     """
@@ -60,6 +65,7 @@ def command(
         "model": model,
         "host": host,
         "port": port,
+        "reports_folder": reports,
         "read_only": read_only,
         "processes": processes,
     }

@@ -82,7 +82,9 @@ def judged_query(text: str, *, mode: Mode = "vector", filter: JSONValue = None) 
     Raises:
         QueryError: text, mode or filter that no search could answer.
     """
-    found = JudgedQuery(text.strip(), mode, None if filter is None else parse_filter(filter))
+    # A filter without conditions selects everything, as none does.
+    chosen = None if filter in (None, {}) else parse_filter(filter)
+    found = JudgedQuery(text.strip(), mode, chosen)
     found.query(k=1)
     return found
 

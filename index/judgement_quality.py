@@ -89,8 +89,16 @@ def live_quality(
     for query in queries:
         before_each()
         grades = {mark.item_id: mark.grade for mark in marks[query.id] if mark.present}
-        asked.append((query, grades, _hits(gallery, query, depth=min(MOST_K, max(k, DEPTH)))))
+        asked.append((query, grades, hits_of(gallery, query, depth=min(MOST_K, max(k, DEPTH)))))
     return quality_of(asked, k=k)
+
+
+def hits_of(gallery: Gallery, query: JudgedQuery, *, depth: int = DEPTH) -> list[str] | str:
+    """Return the ids of the hits of a judged query, best first, or why it cannot be asked."""
+    try:
+        return [hit.id for hit in gallery.search(query.query(k=depth)).hits]
+    except (NotFoundError, QueryError) as error:
+        return str(error)
 
 
 def quality_of(
@@ -139,14 +147,6 @@ def metrics_of(
     values[f"judged_precision@{k}"] = np.array([judged_precision_at_k(*one, k) for one in pairs])
     values[f"judged@{k}"] = np.array([judged_at_k(*one, k) for one in pairs])
     return values
-
-
-def _hits(gallery: Gallery, query: JudgedQuery, *, depth: int) -> list[str] | str:
-    """Return the ids of the hits, or why the query cannot be asked."""
-    try:
-        return [hit.id for hit in gallery.search(query.query(k=depth)).hits]
-    except (NotFoundError, QueryError) as error:
-        return str(error)
 
 
 def _judged(

@@ -36,8 +36,10 @@ from service.routes import (
     images,
     immich,
     items,
+    judgements,
     label_sets,
     page,
+    reports,
     search,
     session,
     template_sets,
@@ -60,6 +62,8 @@ _ROUTES: tuple[ModuleType, ...] = (
     template_sets,
     embeddings,
     fields,
+    judgements,
+    reports,
     health,
     health_report,
     session,
@@ -197,7 +201,7 @@ def _middleware(
             Middleware(
                 CORSMiddleware,
                 allow_origins=settings.cors_origins,
-                allow_methods=["GET", "POST", "PATCH", "DELETE"],
+                allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
                 # Never with credentials: no foreign page may use the cookie of ours.
                 allow_headers=[
                     "Authorization",

@@ -17,6 +17,7 @@ from service import answers as answer_models
 from service import (
     embedding_schemas,
     health_answers,
+    judgement_schemas,
     label_answers,
     label_schemas,
     schemas,
@@ -30,6 +31,7 @@ _MODULES = (
     schemas,
     label_schemas,
     embedding_schemas,
+    judgement_schemas,
     wire_schemas,
     answer_models,
     label_answers,

@@ -17,7 +17,7 @@ _IMAGE_BYTES = 100_000
 """Bytes of a photograph as it is sent to such services; real numbers replace the guess."""
 _TEXT_BODY_BYTES = 4096
 """A JSON body up to this size is taken for texts: hardly any picture is so small."""
-_MODEL_READS = ("/search",)
+_MODEL_READS = ("/search", "/judgements/quality")
 _CHEAP_WRITES = ("/delete",)
 _BULK_WRITES = ("/items",)
 

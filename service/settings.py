@@ -54,6 +54,9 @@ class Settings:
     """TCP port; 0 takes a free one."""
     gallery: Path = Path("gallery")
     """Folder of the gallery to serve; it is created when it does not exist."""
+    reports_folder: Path | None = None
+    """Folder whose reports of ``sightline evaluate`` the page shows to everybody who may search;
+    they hold captions and small copies of pictures. Unset: none."""
     model: str | None = None
     """Model folder or open_clip source; unset takes the gallery's own model, else the starter."""
     runtime: Runtime = "auto"

@@ -11,7 +11,7 @@ import pytrec_eval
 
 from core.errors import PairsError
 from core.measures.trec import read_qrels, read_run
-from core.pairs.image_file import ContainedImage
+from core.pairs.image_file import FileSlice
 from core.pairs.reading import read_pairs
 from evaluation.score import evaluate_run
 from index.adding import NewImage
@@ -168,7 +168,7 @@ def test_right_hits_are_training_pairs(gallery: Gallery, tmp_path: Path) -> None
         "a white one": {"red"},
     }
     red = next(pair.image for pair in pairs if pair.metadata["item_id"] == "red")
-    assert isinstance(red, ContainedImage)
+    assert isinstance(red, FileSlice)
     assert red.read() == picture_bytes("red")
     assert not pairs.skipped
 
