@@ -174,6 +174,8 @@ export class View {
     this.recent.showCoverage({ count, coverage, more: count - this.countBefore });
     byId("add-accepted").textContent = accepted(limits);
     byId("add-controls").hidden = isReadOnly;
+    // Phones cannot pick folders.
+    byId("add-pick-folder").hidden = !("webkitdirectory" in HTMLInputElement.prototype);
     if (isReadOnly) showNotice(this.notice, READ_ONLY);
   }
 }

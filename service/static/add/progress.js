@@ -33,7 +33,7 @@ export class Progress {
     byId("add-trouble").textContent = trouble(queue);
     byId("add-counts").replaceChildren(...counts(queue));
     byId("add-left-alone").hidden = !leftAlone;
-    byId("add-left-alone").textContent = `${leftAlone.toLocaleString("en")} other files of the folder were left alone.`;
+    byId("add-left-alone").textContent = leftAloneText(leftAlone);
     this.#announce(queue);
   }
 
@@ -57,6 +57,11 @@ export class Progress {
 function title({ isRunning, isPaused, counts: { stopped } }) {
   if (isRunning) return isPaused ? "Paused" : "Adding";
   return stopped ? "Stopped" : "Done";
+}
+
+function leftAloneText(count) {
+  if (count === 1) return "One file that is no picture was left alone.";
+  return `${count.toLocaleString("en")} files that are no pictures were left alone.`;
 }
 
 function trouble({ trouble: reason, isPaused }) {

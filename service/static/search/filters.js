@@ -89,8 +89,14 @@ export function filterParts(filter) {
   if (filter === null) return [];
   if (typeof filter === "string") return [{ field: "", text: filter }];
   return Object.entries(filter).map(([field, condition]) => {
+    if (isChoice(field, condition)) return { field, text: `${condition.in.length} chosen pictures` };
     return { field, text: conditionText(condition) };
   });
+}
+
+/** Many pictures by their ids, as the view Add links to them. */
+function isChoice(field, condition) {
+  return field === "@id" && condition?.in?.length > MOST_VALUES_IN_WORDS;
 }
 
 function listText(values) {
