@@ -43,23 +43,6 @@ export function search({ image = null, signal, ...fields }) {
 }
 
 /**
- * Label pictures.
- *
- * @param {{images: Blob[], labels: string[], templateSet: string, mode: string,
- *   signal?: AbortSignal}} request
- * @returns {Promise<{results: object[], took_ms: number, model: string}>}
- */
-export function classify({ images, labels, templateSet, mode, signal }) {
-  const form = new FormData();
-  for (const image of images) form.append("image", image, image.name ?? "image");
-  form.append("labels", JSON.stringify(labels));
-  form.append("template_set", templateSet);
-  form.append("mode", mode);
-  form.append("top_k", String(labels.length));
-  return send("/v1/classify", { form, signal });
-}
-
-/**
  * List items of the gallery in the order of their ids.
  *
  * @param {{limit: number, cursor: string|null, filter?: object|string|null,

@@ -4,14 +4,16 @@
  * Watch the page for pictures that are dropped or pasted anywhere on it.
  *
  * @param {{overlay: HTMLElement, describe: () => string, take: (files: File[], transfer?: DataTransfer)
- *   => void}} options `describe` says what a drop would do; `take` gets every file, because the
- *   service is the one that judges whether a file is a picture; of a drop also what folders are in
+ *   => void}} options `describe` says what a drop would do, or nothing where parts of the view take
+ *   drops themselves; `take` gets every file, because the service is the one that judges whether a
+ *   file is a picture; of a drop also what folders are in
  */
 export function watchForImages({ overlay, describe, take }) {
   let depth = 0;
   const show = (isOver) => {
-    overlay.hidden = !isOver;
-    if (isOver) overlay.querySelector("p").textContent = describe();
+    const text = isOver ? describe() : "";
+    overlay.hidden = !text;
+    if (text) overlay.querySelector("p").textContent = text;
   };
   document.addEventListener("dragenter", (event) => {
     if (!hasFiles(event)) return;
@@ -28,7 +30,8 @@ export function watchForImages({ overlay, describe, take }) {
   document.addEventListener("drop", (event) => {
     depth = 0;
     show(false);
-    if (!hasFiles(event)) return;
+    // A part of the view took it already.
+    if (!hasFiles(event) || event.defaultPrevented) return;
     event.preventDefault();
     const { dataTransfer } = event;
     give([...dataTransfer.files], (files) => take(files, dataTransfer));

@@ -3,8 +3,9 @@
  * where that state lives, so links can be shared and the back button works.
  *
  * @typedef {{view: string, query: string, item: string|null,
- *   mode: "vector"|"keyword"|"hybrid", filter: object|string|null, cutoff: number}} Route
- *   `view` is one of `VIEWS`; `filter` is text where the address holds none that is JSON; the service says what is wrong
+ *   mode: "vector"|"keyword"|"hybrid", filter: object|string|null, cutoff: number,
+ *   set: string|null}} Route
+ *   `view` is one of `VIEWS`; `set` is the label set of the view "label"; `filter` is text where the address holds none that is JSON; the service says what is wrong
  */
 
 import { filterText, readFilter } from "./search/filters.js";
@@ -28,6 +29,7 @@ export function readRoute() {
     mode: MODES.find((mode) => mode === parameters.get("mode")) ?? MODES[0],
     filter: readFilter(parameters.get("filter")),
     cutoff: readCutoff(parameters.get("cutoff")),
+    set: parameters.get("set"),
   };
 }
 
@@ -39,7 +41,7 @@ export function readRoute() {
  */
 export function routeAddress(route) {
   const { view = VIEWS[0], query = "", item = null, mode = MODES[0], filter = null } = route;
-  const { cutoff = DEFAULT_CUTOFF } = route;
+  const { cutoff = DEFAULT_CUTOFF, set = null } = route;
   const parameters = new URLSearchParams();
   if (view !== VIEWS[0]) parameters.set("view", view);
   if (query) parameters.set("q", query);
@@ -47,6 +49,7 @@ export function routeAddress(route) {
   if (filter) parameters.set("filter", filterText(filter));
   if (cutoff !== DEFAULT_CUTOFF) parameters.set("cutoff", String(cutoff));
   if (item) parameters.set("item", item);
+  if (set) parameters.set("set", set);
   const text = parameters.toString();
   return text ? `/?${text}` : "/";
 }

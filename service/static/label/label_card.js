@@ -1,38 +1,62 @@
-/** One picture of the label view: its preview and a bar for each label, or what was wrong. */
+/** One picture of the label view: its preview, the verdict, a bar for each label, what is right. */
 
 import { element, icon } from "../dom.js";
+import { percent, verdictOf } from "./verdict.js";
 
 const SHOWN_AT_FIRST = 5;
+const PREVIEW_SIDE_PX = 240;
+const NONE_OF_THESE = "none";
+const UNKNOWN = "";
+
+/**
+ * What a card tells the view.
+ *
+ * @typedef {{onRemove: (card: LabelCard) => void, onTruth: (card: LabelCard) => void,
+ *   labels: () => string[], look: () => {leastScore: number, calibration: object|null}}} CardOptions
+ *   `look` says with which least score and rules an answer is read
+ */
 
 /** A picture and what the service said of it. */
 export class LabelCard {
   /**
-   * @param {File} file
-   * @param {{isSample: boolean, onRemove: (card: LabelCard) => void}} options
+   * @param {import("./picture.js").Picture} picture
+   * @param {CardOptions} options
    */
-  constructor(file, { isSample, onRemove }) {
-    this.file = file;
-    this.isSample = isSample;
+  constructor(picture, options) {
+    this.picture = picture;
+    this.options = options;
     this.isExpanded = false;
-    this.preview = URL.createObjectURL(file);
-    this.answer = element("div", { class: "label-answer", "aria-live": "polite" });
+    this.answer = element("div", { class: "label-answer" });
+    this.truth = this.#truthField();
+    this.image = element("img", {
+      alt: picture.name,
+      decoding: "async",
+      onerror: (event) => event.target.classList.add("is-broken"),
+    });
     const properties = {
       class: "round label-remove",
       type: "button",
-      "aria-label": `Remove ${file.name}`,
-      onclick: () => onRemove(this),
+      "aria-label": `Remove ${picture.name}`,
+      onclick: () => options.onRemove(this),
     };
     this.element = element(
       "li",
       { class: "label-card" },
-      element("img", {
-        src: this.preview,
-        alt: file.name,
-        onerror: (event) => event.target.classList.add("is-broken"),
-      }),
-      element("div", { class: "label-body" }, this.#name(), this.answer),
+      this.image,
+      element("div", { class: "label-body" }, this.#name(), this.answer, this.truth),
       element("button", properties, icon("close")),
     );
+  }
+
+  /**
+   * Show the picture; a file is drawn when its turn comes.
+   *
+   * @param {import("./preview_queue.js").PreviewQueue} queue
+   */
+  drawPreview(queue) {
+    const address = this.picture.thumbnail(PREVIEW_SIDE_PX);
+    if (address) this.image.src = address;
+    else queue.show(this.picture.file, this.image);
   }
 
   /**
@@ -53,47 +77,66 @@ export class LabelCard {
    */
   show(result) {
     this.element.setAttribute("aria-busy", "false");
-    this.result = result;
-    if (result.status === "error") this.fail(result.error.message);
-    else this.answer.replaceChildren(...this.#answerParts(result));
+    this.picture.result = result;
+    this.redraw();
   }
 
-  /**
-   * Show what was wrong with this picture.
-   *
-   * @param {string} message
-   */
-  fail(message) {
-    this.element.setAttribute("aria-busy", "false");
-    this.answer.replaceChildren(element("p", { class: "label-error" }, message));
+  /** Read the answer again, because the least score or what is right has changed. */
+  redraw() {
+    const { result } = this.picture;
+    if (!result) return;
+    this.truth.hidden = result.status === "error";
+    if (result.status === "error") {
+      this.verdict = null;
+      this.answer.replaceChildren(element("p", { class: "label-error" }, result.error.message));
+      return;
+    }
+    this.verdict = verdictOf(result, {
+      ...this.options.look(),
+      truth: this.picture.truthAmong(this.options.labels()),
+    });
+    this.answer.replaceChildren(...this.#answerParts(result, this.verdict));
+  }
+
+  /** Show what is right, where it was said elsewhere. */
+  redrawTruth() {
+    this.#fillTruth(false);
+    this.redraw();
   }
 
   /** Take the answer away, because the question is not complete. */
   reset() {
     this.element.setAttribute("aria-busy", "false");
+    this.picture.result = null;
+    this.verdict = null;
+    this.truth.hidden = true;
     this.answer.replaceChildren();
   }
 
-  /** Give the memory of the preview back. */
+  /** Take the card off the page. */
   close() {
-    URL.revokeObjectURL(this.preview);
+    this.image.removeAttribute("src");
     this.element.remove();
   }
 
   #name() {
-    const origin = this.isSample ? "from the gallery" : size(this.file.size);
-    return element("p", { class: "label-name" }, `${this.file.name}, ${origin}`);
+    const { name, item, file } = this.picture;
+    const origin = item ? "from the gallery" : size(file.size);
+    return element("p", { class: "label-name", title: name }, `${name}, ${origin}`);
   }
 
-  #answerParts(result) {
-    const verdict = result.abstained ? "Not sure" : result.label;
+  #answerParts(result, verdict) {
     const shown = this.isExpanded ? result.labels : result.labels.slice(0, SHOWN_AT_FIRST);
-    const bars = shown.map((label, index) => barRow(label, index === 0 && !result.abstained));
+    const { truth } = this.picture;
+    const bars = shown.map((label) =>
+      barRow(label, { isBest: label.label === verdict.label, isRight: label.label === truth }),
+    );
     return [
-      element("p", { class: "label-verdict" }, verdict),
-      result.reason ? element("p", { class: "hint" }, result.reason) : null,
+      verdictLine(verdict, result.calibrated),
+      verdict.why ? element("p", { class: "label-why" }, verdict.why) : null,
       element("ol", { class: "bars" }, ...bars),
       this.#expander(result),
+      predictionSet(result),
     ].filter(Boolean);
   }
 
@@ -102,12 +145,75 @@ export class LabelCard {
     if (rest <= 0) return null;
     const toggle = () => {
       this.isExpanded = !this.isExpanded;
-      this.show(this.result);
+      this.redraw();
       this.answer.querySelector(".expander")?.focus();
     };
     const text = this.isExpanded ? "Fewer" : `${rest} more`;
-    return element("button", { class: "expander", type: "button", onclick: toggle }, text);
+    const properties = { class: "expander", type: "button", onclick: toggle };
+    return element("button", { ...properties, "aria-expanded": String(this.isExpanded) }, text);
   }
+
+  #truthField() {
+    const select = element("select", {
+      "aria-label": `What ${this.picture.name} shows`,
+      onfocus: () => this.#fillTruth(true),
+      onpointerdown: () => this.#fillTruth(true),
+      onchange: () => this.#takeTruth(),
+    });
+    this.truthSelect = select;
+    const field = element("div", { class: "label-truth" }, select);
+    field.hidden = true;
+    this.#fillTruth(false);
+    return field;
+  }
+
+  /** A thousand labels on hundreds of cards are too many options to make before they are wanted. */
+  #fillTruth(withAll) {
+    const { truth } = this.picture;
+    const known = [option(UNKNOWN, "Is that right?"), option(NONE_OF_THESE, "It shows none of these")];
+    const all = withAll ? this.options.labels() : [];
+    const own = typeof truth === "string" && !all.includes(truth) ? [truth] : [];
+    const labels = [...own, ...all].map((label) => option(label, `It shows: ${label}`, true));
+    this.truthSelect.replaceChildren(...known, ...labels);
+    const place = truth === undefined ? 0 : truth === null ? 1 : 2 + [...own, ...all].indexOf(truth);
+    this.truthSelect.selectedIndex = place;
+  }
+
+  #takeTruth() {
+    const chosen = this.truthSelect.selectedOptions[0];
+    const isLabel = Boolean(chosen.dataset.isLabel);
+    this.picture.truth = isLabel ? chosen.value : chosen.value === UNKNOWN ? undefined : null;
+    this.redraw();
+    this.options.onTruth(this);
+  }
+}
+
+function option(value, text, isLabel = false) {
+  const made = element("option", { value }, text);
+  if (isLabel) made.dataset.isLabel = "true";
+  return made;
+}
+
+function verdictLine({ text, label, isRight }, isCalibrated) {
+  const line = element("p", { class: "label-verdict", dir: "auto" }, text);
+  line.classList.toggle("is-none", label === null);
+  const marks = [];
+  if (isRight !== null) {
+    const state = isRight ? "is-right" : "is-wrong";
+    marks.push(element("span", { class: `mark ${state}` }, isRight ? "right" : "wrong"));
+  }
+  if (isCalibrated) {
+    const title = "The scores were fitted on labelled pictures: they mean how often they are right";
+    marks.push(element("span", { class: "mark", title }, "calibrated"));
+  }
+  return element("div", { class: "label-head" }, line, ...marks);
+}
+
+function predictionSet({ prediction_set: labels }) {
+  if (!labels) return null;
+  const text = labels.length ? labels.join(", ") : "no label";
+  const title = "Labels that hold the right one as often as you asked for";
+  return element("p", { class: "prediction-set", title }, element("b", {}, "One of "), text);
 }
 
 function placeholder(labels) {
@@ -118,26 +224,23 @@ function placeholder(labels) {
   };
   const bars = Array.from({ length: Math.min(labels, SHOWN_AT_FIRST) }, row);
   return [
-    element("p", { class: "label-verdict" }, blank),
+    element("div", { class: "label-head" }, element("p", { class: "label-verdict" }, blank)),
     element("ol", { class: "bars is-waiting", "aria-hidden": "true" }, ...bars),
     labels > SHOWN_AT_FIRST ? element("p", { class: "expander" }, blank) : null,
   ].filter(Boolean);
 }
 
-function barRow({ label, score, cosine }, isBest) {
+function barRow({ label, score, cosine, background }, { isBest, isRight }) {
   const bar = element("span", { class: "bar-track", "aria-hidden": "true" }, element("span"));
   bar.firstElementChild.style.setProperty("--share", Math.max(0, Math.min(1, score)).toFixed(4));
   const title = `score ${score.toFixed(4)}, cosine ${cosine.toFixed(4)}`;
+  const name = element("span", { class: "bar-label", dir: "auto" }, label);
+  if (background) name.append(element("small", {}, " background"));
   const value = element("span", { class: "bar-value" }, percent(score));
-  const row = element("li", { title }, element("span", { class: "bar-label" }, label), bar, value);
+  const row = element("li", { title }, name, bar, value);
   row.classList.toggle("is-best", isBest);
+  row.classList.toggle("is-true", isRight);
   return row;
-}
-
-function percent(score) {
-  const value = score * 100;
-  if (value > 0 && value < 0.1) return "<0.1 %";
-  return `${value.toFixed(value < 10 ? 1 : 0)} %`;
 }
 
 function size(bytes) {

@@ -1,4 +1,4 @@
-/** What the label view remembers in this browser: labels, templates and mode. */
+/** What the label view remembers in this browser: labels, templates, mode and least score. */
 
 const KEY = "sightline.labels.v1";
 
@@ -25,18 +25,31 @@ export const PRESETS = [
   },
 ];
 
-const DEFAULTS = { labels: PRESETS[0].labels, templateSet: "imagenet7", mode: "single" };
+const DEFAULTS = {
+  labels: PRESETS[0].labels,
+  templateSet: "imagenet7",
+  mode: "single",
+  leastScore: 0,
+};
+
+/**
+ * What is remembered.
+ *
+ * @typedef {{labels: string[], templateSet: string, mode: "single"|"multi", leastScore: number}}
+ *   Choice `templateSet` is that of own labels; a saved set has its own
+ */
 
 /**
  * Return what was chosen last time, or the defaults.
  *
- * @returns {{labels: string[], templateSet: string, mode: string}}
+ * @returns {Choice}
  */
 export function loadChoice() {
   try {
     const kept = JSON.parse(window.localStorage.getItem(KEY) ?? "{}");
     const labels = Array.isArray(kept.labels) ? kept.labels.map(String) : DEFAULTS.labels;
-    return { ...DEFAULTS, ...kept, labels };
+    const leastScore = Math.min(1, Math.max(0, Number(kept.leastScore) || 0));
+    return { ...DEFAULTS, ...kept, labels, leastScore };
   } catch {
     // Storage may be switched off or hold something foreign; the page works without it.
     return { ...DEFAULTS };
@@ -46,7 +59,7 @@ export function loadChoice() {
 /**
  * Remember a choice for the next visit.
  *
- * @param {{labels: string[], templateSet: string, mode: string}} choice
+ * @param {Choice} choice
  */
 export function saveChoice(choice) {
   try {

@@ -1,183 +1,244 @@
 /** The label view: pictures and words in, the word that fits each picture out. */
 
-import { classify, isSuperseded, listItems } from "../api.js";
-import { byId, element, showNotice } from "../dom.js";
+import { byId, showNotice } from "../dom.js";
 import { pickImages } from "../image_input.js";
-import { LabelCard } from "./label_card.js";
+import { filesOfDialog, filesOfDrop, sortFiles } from "../add/dropped_files.js";
+import { CardList } from "./card_list.js";
+import { offerSamples } from "./gallery_samples.js";
+import { getTemplateSets } from "./label_api.js";
 import { LabelField } from "./label_field.js";
+import { LabelSetField } from "./label_set_field.js";
+import { LabelSetForm } from "./label_set_form.js";
+import { LabelSettings } from "./label_settings.js";
+import { unstarted } from "./label_notices.js";
+import { Labeller } from "./labeller.js";
 import { loadChoice, saveChoice } from "./label_store.js";
-import { pictures } from "../status.js";
-import { captionOf } from "../search/tile.js";
+import { Picture } from "./picture.js";
+import { TeachPanel } from "./teach_panel.js";
+import { watchTabs } from "./tabs.js";
+import { TemplatePanel } from "./template_panel.js";
 
-const PICTURES_PER_REQUEST = 8;
 const PAUSE_MS = 220;
-const SAMPLES = 12;
-const SAMPLES_SHOWN_AT_FIRST = 3;
-const STATUSES_OF_ONE_PICTURE = new Set([413, 415, 422]);
+const MOST_SCORES = 50;
 
 /** Labels, settings and pictures; any change asks the service again. */
 export class View {
-  /** Read what was chosen last time and listen. */
-  constructor() {
-    this.cards = [];
-    this.choice = loadChoice();
-    this.isStarted = false;
-    this.list = byId("label-cards");
-    this.notice = byId("label-notice");
-    this.summary = byId("label-summary");
-    this.clearButton = byId("label-clear");
-    this.field = new LabelField(this.choice.labels, () => this.#changed());
-    this.templates = byId("template-set");
-    this.#restore();
-    this.templates.addEventListener("change", () => this.#changed());
-    byId("label-mode").addEventListener("change", () => this.#changed());
-    this.clearButton.addEventListener("click", () => this.#remove(this.cards));
-    pickImages(byId("label-drop"), byId("label-file"), (files) => this.takeImages(files));
+  /**
+   * Read what was chosen last time and listen.
+   *
+   * @param {import("../route.js").Router} router
+   */
+  constructor(router) {
+    this.router = router;
+    this.panel = "label-pictures";
+    const choice = loadChoice();
+    this.field = new LabelField(choice.labels, () => this.#changed());
+    this.settings = new LabelSettings(choice, {
+      onChange: () => this.#changed(),
+      onLeastScore: () => this.#leastScoreChanged(),
+    });
+    this.sets = new LabelSetField({
+      onChoose: (set) => router.go({ view: "label", set }),
+      onUse: () => this.#changed(),
+    });
+    this.cards = new CardList({
+      labels: () => this.labels,
+      look: () => this.#look(),
+      onChange: () => this.#known(),
+    });
+    this.labeller = new Labeller(this);
+    this.form = new LabelSetForm((saved) => this.#saved(saved));
+    this.templatePanel = new TemplatePanel(this);
+    this.teachPanel = new TeachPanel(this);
+    this.#listen();
   }
 
-  /** @returns {string} what dropping pictures here does */
+  /** @returns {string} what dropping pictures here does; nothing where each label takes its own */
   get dropText() {
-    return "Drop to label";
+    return this.panel === "label-teach" && this.sets.current ? "" : "Drop to label";
   }
 
-  /** Show the view; the first time it labels a few pictures of the gallery as an example. */
-  async show() {
-    if (this.isStarted) return;
-    this.isStarted = true;
-    const { items } = await listItems({ limit: SAMPLES, cursor: null }).catch(() => ({ items: [] }));
-    if (!items.length) return;
-    const files = await Promise.all(items.slice(0, SAMPLES_SHOWN_AT_FIRST).map(pictureFile));
-    if (!this.cards.length) this.#add(files.filter(Boolean), true);
-    byId("label-sample-list").replaceChildren(...items.map((item) => this.#sampleButton(item)));
-    byId("label-samples").hidden = false;
+  /** @returns {string[]} the labels in use */
+  get labels() {
+    return this.sets.current?.content.labels ?? this.field.labels;
+  }
+
+  /** @returns {Picture[]} all pictures, those of the user first */
+  get pictures() {
+    return this.cards.pictures;
+  }
+
+  /**
+   * @returns {import("./label_api.js").Question} what to ask of the pictures
+   */
+  get question() {
+    const { current } = this.sets;
+    const alpha = Number(this.sets.alpha.value) || null;
+    const hasSets = !byId("label-alpha-field").hidden;
+    return {
+      labels: current ? null : this.field.labels,
+      labelSet: current?.reference ?? null,
+      templateSet: this.settings.templateSet,
+      mode: this.settings.mode,
+      topK: Math.min(MOST_SCORES, this.labels.length),
+      alpha: hasSets ? alpha : null,
+      useHead: this.sets.usesHead,
+      abstain: this.sets.usesRules ? null : {},
+      temperature: null,
+    };
+  }
+
+  /**
+   * Show the view; the first time it labels a few pictures of the gallery as an example.
+   *
+   * @param {{set: string|null}} route
+   */
+  async show({ set }) {
+    this.wanted = set;
+    try {
+      this.starting ??= this.#start();
+      await this.starting;
+    } catch (error) {
+      this.starting = null;
+      showNotice(byId("label-notice"), unstarted(error, () => this.show({ set })));
+      return;
+    }
+    // The user may have gone on meanwhile.
+    if (this.wanted === set) await this.#useSet(set);
   }
 
   /**
    * Label pictures of the user; they take the place of the examples.
    *
    * @param {File[]} files
+   * @param {DataTransfer} [transfer] of a drop; folders are only found in it
    */
-  takeImages(files) {
-    this.#remove(this.cards.filter((card) => card.isSample));
-    this.#add(files, false);
+  async takeImages(files, transfer) {
+    const found = transfer ? await filesOfDrop(transfer) : filesOfDialog(files);
+    const pictures = sortFiles(found).pictures.map(({ file, path }) => new Picture({ file, path }));
+    this.#add(pictures);
     // On a phone the answers are below the controls.
-    this.list.scrollIntoView({ block: "nearest" });
+    if (this.panel === "label-pictures") this.cards.list.scrollIntoView({ block: "nearest" });
   }
 
-  #add(files, isSample) {
-    const onRemove = (card) => this.#remove([card]);
-    const cards = files.map((file) => new LabelCard(file, { isSample, onRemove }));
-    this.cards.unshift(...cards);
-    this.list.prepend(...cards.map((card) => card.element));
-    this.#run();
+  /**
+   * Add pictures whose label is known.
+   *
+   * @param {Picture[]} pictures
+   */
+  addKnown(pictures) {
+    this.#add(pictures);
   }
 
-  #remove(cards) {
-    const gone = new Set(cards);
-    this.cards = this.cards.filter((card) => !gone.has(card));
-    for (const card of gone) card.close();
-    this.#summarise(null);
+  /** What a set learned has changed: tell it and label again. */
+  async learned() {
+    await this.sets.refresh();
+    this.#changed();
   }
 
-  #restore() {
-    const known = [...this.templates.options].some(({ value }) => value === this.choice.templateSet);
-    if (known) this.templates.value = this.choice.templateSet;
-    for (const radio of byId("label-mode").querySelectorAll("input")) {
-      radio.checked = radio.value === this.choice.mode;
+  #listen() {
+    pickImages(byId("label-drop"), byId("label-file"), (files) => this.takeImages(files));
+    byId("label-clear").addEventListener("click", () => this.#clear());
+    byId("label-set-new").addEventListener("click", () => this.openForm());
+    watchTabs(document.querySelector(".label-tabs"), (panel) => {
+      this.panel = panel;
+      this.showPanel();
+    });
+  }
+
+  /** Open the form that saves the labels in use as a label set. */
+  openForm() {
+    const { current } = this.sets;
+    this.form.open({
+      content: current?.content ?? null,
+      labels: this.field.labels,
+      templateSet: this.settings.templateSet,
+      templateSets: this.settings.sets,
+    });
+  }
+
+  async #start() {
+    const [templates, samples] = await Promise.all([
+      getTemplateSets(),
+      offerSamples((picture) => {
+        this.cards.add([picture]);
+        this.labeller.ask();
+      }),
+      this.sets.load(),
+    ]);
+    this.settings.offer(templates);
+    if (!this.pictures.length) this.cards.add(samples);
+  }
+
+  async #useSet(reference) {
+    showNotice(byId("label-notice"), null);
+    const before = this.sets.current;
+    try {
+      await this.sets.show(reference);
+    } catch (error) {
+      byId("label-set-error").textContent = error.message;
+      byId("label-set-error").hidden = false;
+      return;
     }
-    this.#readChoice();
+    byId("label-set-error").hidden = true;
+    if (this.sets.current !== before || !this.isLabelled) {
+      this.settings.useTemplatesOf(this.sets.current?.content ?? null);
+      this.isLabelled = true;
+      this.labeller.ask();
+    }
   }
 
-  #readChoice() {
-    const mode = byId("label-mode").querySelector("input:checked")?.value ?? "single";
-    this.choice = { labels: this.field.labels, templateSet: this.templates.value, mode };
-    byId("template-hint").textContent = this.templates.selectedOptions[0].dataset.hint;
+  async #saved(saved) {
+    await this.sets.load();
+    // The same name again may be a newer version of what is shown.
+    this.sets.forget();
+    this.router.go({ view: "label", set: saved.name });
+  }
+
+  #add(pictures) {
+    this.cards.removeExamples();
+    this.cards.add(pictures);
+    this.labeller.ask();
+  }
+
+  #clear() {
+    this.cards.clear();
+    this.labeller.ask();
+  }
+
+  /** Draw the panel beside the pictures again, because what it shows has changed. */
+  showPanel() {
+    if (this.panel === "label-templates") this.templatePanel.show();
+    if (this.panel === "label-teach") this.teachPanel.show();
+  }
+
+  #look() {
+    const calibration = this.sets.calibration(this.settings.mode);
+    return { leastScore: this.settings.leastScore, calibration };
+  }
+
+  #leastScoreChanged() {
+    this.#remember();
+    cancelAnimationFrame(this.frame);
+    this.frame = requestAnimationFrame(() => {
+      this.cards.redraw();
+      this.labeller.summarise();
+    });
+  }
+
+  #known() {
+    this.labeller.summarise();
+    this.showPanel();
+  }
+
+  #remember() {
+    const { own: templateSet, mode, leastScore } = this.settings;
+    saveChoice({ labels: this.field.labels, templateSet, mode, leastScore });
   }
 
   #changed() {
-    this.#readChoice();
-    saveChoice(this.choice);
+    this.#remember();
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.#run(), PAUSE_MS);
+    this.timer = setTimeout(() => this.labeller.ask(), PAUSE_MS);
   }
-
-  async #run() {
-    this.request?.abort();
-    this.request = new AbortController();
-    const { signal } = this.request;
-    showNotice(this.notice, this.#missing());
-    if (this.#missing()) {
-      for (const card of this.cards) card.reset();
-      this.#summarise(null);
-      return;
-    }
-    for (const card of this.cards) card.wait(this.choice.labels.length);
-    try {
-      await this.#askAll([...this.cards], signal);
-    } catch (error) {
-      if (isSuperseded(error)) return;
-      for (const card of this.cards) card.reset();
-      const action = { label: "Try again", run: () => this.#run() };
-      showNotice(this.notice, { title: "The service could not label", text: error.message, action });
-    }
-  }
-
-  #missing() {
-    const isSingle = this.choice.mode === "single";
-    if (this.choice.labels.length >= (isSingle ? 2 : 1) || !this.cards.length) return null;
-    return {
-      tone: "empty",
-      title: isSingle ? "Give at least two labels" : "Give a label",
-      text: "The scores compare your words with the picture, so there has to be something to say.",
-    };
-  }
-
-  async #askAll(cards, signal) {
-    let tookMs = 0;
-    for (let start = 0; start < cards.length; start += PICTURES_PER_REQUEST) {
-      const batch = cards.slice(start, start + PICTURES_PER_REQUEST);
-      // One request after the other: the answers come in order and the service stays free.
-      tookMs += await this.#ask(batch, signal);
-      this.#summarise(tookMs);
-    }
-  }
-
-  async #ask(batch, signal) {
-    const images = batch.map((card) => card.file);
-    try {
-      const { results, took_ms: tookMs } = await classify({ ...this.choice, images, signal });
-      results.forEach((result, index) => batch[index].show(result));
-      return tookMs;
-    } catch (error) {
-      if (batch.length > 1 || !STATUSES_OF_ONE_PICTURE.has(error.status)) throw error;
-      batch[0].fail(error.message);
-      return 0;
-    }
-  }
-
-  #summarise(tookMs) {
-    const count = this.cards.length;
-    this.clearButton.hidden = !count;
-    const parts = [pictures(count), `${this.choice.labels.length} labels`];
-    if (tookMs) parts.push(`${Math.round(tookMs)} ms`);
-    this.summary.textContent = count ? parts.join(" \u00b7 ") : "";
-  }
-
-  #sampleButton(item) {
-    const caption = captionOf(item);
-    const onclick = async () => {
-      const file = await pictureFile(item);
-      if (file) this.#add([file], true);
-    };
-    const picture = element("img", { src: item.thumbnail_url, alt: "", loading: "lazy" });
-    const properties = { type: "button", "aria-label": `Label: ${caption}`, title: caption, onclick };
-    return element("button", properties, picture);
-  }
-}
-
-async function pictureFile(item) {
-  const response = await fetch(item.image_url).catch(() => null);
-  if (!response?.ok) return null;
-  const blob = await response.blob();
-  return new File([blob], captionOf(item), { type: blob.type });
 }

@@ -1,0 +1,100 @@
+/** What other templates do to the same pictures: one question for each template set. */
+
+import { isSuperseded } from "../api.js";
+import { askPatiently, batchesOf } from "./batches.js";
+import { classify } from "./label_api.js";
+import { sourcesOf } from "./picture.js";
+
+/** Pictures that are compared; more would take long and tell little more. */
+export const MOST_COMPARED = 24;
+
+/**
+ * What one template set does.
+ *
+ * @typedef {{winners: Map<import("./picture.js").Picture, {label: string, score: number}>,
+ *   meanScore: number, right: number, known: number}} Effect
+ */
+
+/**
+ * Choose the pictures to compare on: those whose label is known first.
+ *
+ * @param {import("./picture.js").Picture[]} pictures
+ * @returns {import("./picture.js").Picture[]}
+ */
+export function comparedPictures(pictures) {
+  const readable = pictures.filter(({ result }) => result?.status !== "error");
+  const known = readable.filter(({ isKnown }) => isKnown);
+  const others = readable.filter(({ isKnown }) => !isKnown);
+  return [...known, ...others].slice(0, MOST_COMPARED);
+}
+
+/**
+ * Ask for the best label of each picture under a template set, by the words alone: what was fitted
+ * belongs to the set's own templates, so scores with it could not be compared.
+ *
+ * @param {import("./picture.js").Picture[]} pictures
+ * @param {import("./label_api.js").Question} question
+ * @param {{labels: string[], signal: AbortSignal}} options the labels by which to judge
+ * @returns {Promise<Effect>}
+ */
+export async function effectOf(pictures, question, { labels, signal }) {
+  const plain = { ...question, topK: 1, useHead: false, abstain: {}, alpha: null, temperature: 1 };
+  const winners = new Map();
+  for (const batch of batchesOf(pictures, MOST_COMPARED)) {
+    const { ordered } = sourcesOf(batch);
+    const ask = (some) => classify(sourcesOf(some), plain, signal);
+    const { results } = await askPatiently(ordered, ask, signal);
+    results.forEach((result, place) => {
+      if (result.status === "ok") winners.set(ordered[place], result.labels[0]);
+    });
+  }
+  return summed(winners, labels);
+}
+
+/**
+ * Ask for the effect of many template sets, the shortest first.
+ *
+ * @param {{name: string|null, number: number}[]} sets
+ * @param {(set: object) => Promise<Effect>} ask
+ * @param {(set: object, effect: Effect|null, error: Error|null) => void} onEffect
+ * @returns {Promise<void>} rejected where the run was stopped or the service is gone
+ */
+export async function compareSets(sets, ask, onEffect) {
+  for (const set of sets.toSorted((one, other) => one.number - other.number)) {
+    try {
+      onEffect(set, await ask(set), null);
+    } catch (error) {
+      // Too many sentences for one request says something of this set alone.
+      if (isSuperseded(error) || !(error.status >= 400 && error.status < 500)) throw error;
+      onEffect(set, null, error);
+    }
+  }
+}
+
+/**
+ * Return the pictures whose winner is another one.
+ *
+ * @param {Effect} base
+ * @param {Effect} other
+ * @returns {{picture: import("./picture.js").Picture, before: object, after: object}[]}
+ */
+export function changesBetween(base, other) {
+  const found = [];
+  for (const [picture, after] of other.winners) {
+    const before = base.winners.get(picture);
+    if (before && before.label !== after.label) found.push({ picture, before, after });
+  }
+  return found;
+}
+
+function summed(winners, labels) {
+  const pairs = [...winners];
+  const known = pairs.filter(([picture]) => typeof picture.truthAmong(labels) === "string");
+  const scores = pairs.map(([, { score }]) => score);
+  return {
+    winners,
+    meanScore: scores.length ? scores.reduce((sum, score) => sum + score, 0) / scores.length : 0,
+    right: known.filter(([picture, { label }]) => picture.truth === label).length,
+    known: known.length,
+  };
+}
