@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.browser.conftest import SHADES, OpenPage
 from tests.browser.looking import expect_address, expect_first, first_tile
@@ -13,10 +13,33 @@ from tests.browser.looking import expect_address, expect_first, first_tile
 pytestmark = [pytest.mark.xdist_group("browser"), pytest.mark.slow]
 
 ROWS_ARE_FULL = """() => {
-    const right = (element) => Math.round(element.getBoundingClientRect().right);
-    const list = document.getElementById("grid");
-    return Math.abs(right(list.lastElementChild) - right(list)) <= 1;
+    window.scrollTo(0, document.body.scrollHeight);
+    const list = document.getElementById("grid").getBoundingClientRect();
+    const ends = new Map();
+    for (const tile of document.querySelectorAll(".tile")) {
+        const { top, right } = tile.getBoundingClientRect();
+        ends.set(Math.round(top), Math.max(right, ends.get(Math.round(top)) ?? 0));
+    }
+    const all = [...ends.values()];
+    return all.length > 2 && all.every((end) => Math.abs(end - list.right) <= 1);
 }"""
+SCROLL_THROUGH = """async () => {
+    const frame = () => new Promise(requestAnimationFrame);
+    const seen = new Map();
+    const root = document.documentElement;
+    const isDone = () => document.getElementById("pager").hidden
+        && root.scrollTop + window.innerHeight >= root.scrollHeight - 1;
+    for (let frames = 0; frames < 2 || !isDone(); frames += 1) {
+        window.scrollBy(0, window.innerHeight / 2);
+        await frame();
+        await frame();
+        for (const tile of document.querySelectorAll(".tile")) {
+            seen.set(Number(tile.getAttribute("aria-posinset")), tile.dataset.id);
+        }
+    }
+    return [...seen.entries()].sort(([a], [b]) => a - b).map(([, id]) => id);
+}"""
+"""Scroll to the end of the list; return the id at each place that a tile said it had."""
 MOST_SHIFT = 0.02
 """Cumulative layout shift; 0.1 is what browsers' makers call good."""
 SHIFT = """() => new Promise((resolve) => {
@@ -73,12 +96,9 @@ def test_scrolling_shows_every_picture_once(open_page: OpenPage) -> None:
     """The end of the page brings the next one, without gaps and repeats."""
     page = open_page("/?q=red")
     expect_first(page, "red")
-    page.keyboard.press("End")
-    page.mouse.wheel(0, 100_000)
-    expect(page.locator(".tile")).to_have_count(SHADES + 6)
 
-    ids = page.locator(".tile").evaluate_all("(tiles) => tiles.map((tile) => tile.dataset.id)")
-    assert len(set(ids)) == SHADES + 6
+    ids = page.evaluate(SCROLL_THROUGH)
+    assert len(set(ids)) == len(ids) == SHADES + 6
     expect(page.locator("#pager")).to_be_hidden()
 
 
@@ -89,33 +109,32 @@ def test_a_failed_page_can_be_asked_for_again(open_page: OpenPage) -> None:
     page.route("**/v1/search", lambda route: route.abort())
     page.mouse.wheel(0, 100_000)
     expect(page.locator("#pager-error")).to_contain_text("does not answer")
-    shown = page.locator(".tile").count()
-    assert 0 < shown <= 40
+    assert page.locator(".tile").count() > 0
     page.unroute("**/v1/search")
     page.get_by_role("button", name="More pictures").click()
 
-    expect(page.locator(".tile")).to_have_count(SHADES + 6)
+    expect(page.locator(f".tile[aria-setsize='{SHADES + 6}']").first).to_be_attached()
 
 
 def test_nothing_jumps_while_pictures_arrive(open_page: OpenPage) -> None:
     """The place of each tile is known before it is drawn, and more pictures move none."""
     page = open_page("/?q=red")
     expect_first(page, "red")
-    while page.locator("#pager").is_visible():
-        shown = page.locator(".tile").count()
-        page.mouse.wheel(0, 400)
-        expect(page.locator(f".tile:nth-child({shown}) img")).to_be_visible()
-    expect(page.locator(".tile")).to_have_count(SHADES + 6)
+    page.evaluate(SCROLL_THROUGH)
 
     assert page.evaluate(SHIFT) < MOST_SHIFT
 
 
 def test_a_row_that_is_not_full_waits_for_more(open_page: OpenPage) -> None:
     """After the window has changed, too, all rows are full while there is more to come."""
-    page = open_page("/?q=red", viewport={"width": 1200, "height": 300})
+    page = open_page(viewport={"width": 1200, "height": 900}, refusals=True)
+    page.route("**/v1/search", refuse_second)
+    page.goto("/?q=red")
     expect_first(page, "red")
+    page.mouse.wheel(0, 100_000)
+    expect(page.locator("#pager-error")).to_contain_text("does not answer")
     for width in (1200, 700, 1000):
-        page.set_viewport_size({"width": width, "height": 300})
+        page.set_viewport_size({"width": width, "height": 900})
         page.wait_for_function(ROWS_ARE_FULL)
 
 
@@ -153,6 +172,14 @@ def test_details_explain_a_query_of_several_parts(open_page: OpenPage) -> None:
     page.get_by_role("button", name="Less like this", exact=True).click()
 
     expect(page.get_by_role("searchbox")).to_have_value("red -green -id:red")
+
+
+def refuse_second(route: Route) -> None:
+    """Answer the first page of a search, and no other."""
+    if "cursor" in (route.request.post_data or ""):
+        route.abort()
+    else:
+        route.continue_()
 
 
 def focused_top(page: Page) -> float:

@@ -39,14 +39,23 @@ export class Details {
     this.id = id;
     this.hit = hit;
     this.isHit = typeof hit?.score === "number";
-    this.steps = { previous, next };
-    byId("details-previous").hidden = !previous;
-    byId("details-next").hidden = !next;
+    this.showSteps({ previous, next });
     byId("details-less").hidden = !canPush;
     byId("details-copy-text").textContent = "Copy link";
     this.#describe(hit ?? { id, caption: "Loading" });
     if (!this.dialog.open) this.dialog.showModal();
     if (hit) this.#showNeighbours(id);
+  }
+
+  /**
+   * Show where the arrows lead.
+   *
+   * @param {{previous: object|null, next: object|null}} steps
+   */
+  showSteps({ previous, next }) {
+    this.steps = { previous, next };
+    byId("details-previous").hidden = !previous;
+    byId("details-next").hidden = !next;
   }
 
   /**

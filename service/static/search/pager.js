@@ -16,7 +16,7 @@ export class Pager {
     this.message = message;
     this.load = null;
     this.isBusy = false;
-    button.addEventListener("click", () => this.#next());
+    button.addEventListener("click", () => this.next());
     this.observer = new IntersectionObserver((entries) => this.#onSight(entries), {
       rootMargin: `0px 0px ${AHEAD} 0px`,
     });
@@ -43,10 +43,11 @@ export class Pager {
   }
 
   #onSight(entries) {
-    if (entries.some((entry) => entry.isIntersecting)) this.#next();
+    if (entries.some((entry) => entry.isIntersecting)) this.next();
   }
 
-  async #next() {
+  /** Load the next page, where there is one and none is on its way. */
+  async next() {
     if (!this.load || !this.cursor || this.isBusy) return;
     const { load } = this;
     this.isBusy = true;

@@ -1,25 +1,17 @@
 /** The search view: from the address to pictures on the page. */
 
-import { getItem, isSuperseded, listItems, search } from "../api.js";
+import { getItem } from "../api.js";
+import { byId } from "../dom.js";
+import { routeAddress } from "../route.js";
 import { Details } from "./details.js";
-import { byId, showNotice } from "../dom.js";
 import { withCondition } from "./filters.js";
 import { Grid } from "./grid.js";
 import { HitMarks } from "./hit_marks.js";
-import { KeptLists } from "./kept_lists.js";
-import { Pager } from "./pager.js";
 import { QueryBox } from "./query_box.js";
 import { QueryImages } from "./query_images.js";
-import { routeAddress } from "../route.js";
-import { emptyNotice, failureNotice } from "./search_notices.js";
+import { ResultList } from "./result_list.js";
 import { SearchOptions } from "./search_options.js";
-import { showSummary } from "./search_summary.js";
-import { SERVICE_FOUND } from "../status.js";
-import { idTerm, parseTerms } from "./terms.js";
-
-const FIRST_PAGE = 40;
-/** Those who scroll far get larger pages, so that the list keeps ahead of them. */
-const LARGEST_PAGE = 200;
+import { idTerm } from "./terms.js";
 
 /** Search box, grid and details, kept in step with the address. */
 export class SearchView {
@@ -29,12 +21,8 @@ export class SearchView {
     this.images = new QueryImages();
     this.shownKey = null;
     this.shown = { query: "", image: null, mode: "vector", filter: null };
-    this.hasFailed = false;
     this.element = byId("search-view");
-    this.results = byId("results");
-    this.notice = byId("search-notice");
     this.box = new QueryBox((request) => this.#ask(request));
-    this.lists = new KeptLists();
     this.marks = new HitMarks();
     this.grid = new Grid(byId("grid"), {
       marks: this.marks,
@@ -48,10 +36,10 @@ export class SearchView {
       onChange: (change) => this.#go({ ...change, item: null }),
       onCutoff: (cutoff, isFinal) => this.#moveCutoff(cutoff, isFinal),
     });
-    this.pager = new Pager({
-      area: byId("pager"),
-      button: byId("more"),
-      message: byId("pager-error"),
+    this.list = new ResultList(this.grid, {
+      onPage: () => this.#onPage(),
+      clearFilter: () => this.#go({ filter: null }),
+      searchByVector: () => this.#go({ mode: "vector" }),
     });
     this.details = new Details({
       marks: this.marks,
@@ -60,9 +48,6 @@ export class SearchView {
       onMore: (id) => this.#moreLike(id),
       onLess: (id) => this.#lessLike(id),
       onFilter: (field, value) => this.#onlyWith(field, value),
-    });
-    document.addEventListener(SERVICE_FOUND, () => {
-      if (this.hasFailed) this.#load(false);
     });
     for (const button of document.querySelectorAll("#examples button")) {
       button.addEventListener("click", () => this.#go({ query: button.dataset.query }));
@@ -89,13 +74,11 @@ export class SearchView {
     this.box.show(query, image);
     this.options.show(route);
     if (key !== this.shownKey) {
-      this.#keepList();
       this.shownKey = key;
       this.shown = { query, image, mode, filter };
       this.marks.start(this.shown);
-      const kept = state.isReturn ? this.lists.take(key) : null;
-      if (kept) this.#restore(kept);
-      else this.#load(state.isTyping ?? false);
+      this.list.show(this.shown, { key, ...state });
+      this.#showTitle();
     } else if (this.isAway && state.isReturn) this.grid.restore(this.grid.kept());
     this.isAway = false;
     this.grid.drawCutoff(cutoff);
@@ -149,7 +132,7 @@ export class SearchView {
   }
 
   #lessLike(id) {
-    if (!this.#isAsked()) return;
+    if (!this.list.isAsked) return;
     const { query, mode } = this.shown;
     const isKeyword = mode === "keyword";
     this.#go({ query: `${query} ${idTerm(id, -1)}`.trim(), mode: isKeyword ? "vector" : mode });
@@ -171,91 +154,16 @@ export class SearchView {
     return { ...route, cutoff: this.cutoff };
   }
 
-  #begin() {
-    this.request?.abort();
-    this.request = new AbortController();
-    const isAsked = this.#isAsked();
-    this.element.classList.toggle("is-asked", isAsked);
-    this.hasFailed = false;
-    document.title = isAsked ? `${this.shown.query || "Like a picture"} - Sightline` : "Sightline";
-    this.pager.stop();
-    return this.request.signal;
+  #showTitle() {
+    this.element.classList.toggle("is-asked", this.list.isAsked);
+    const name = this.shown.query || "Like a picture";
+    document.title = this.list.isAsked ? `${name} - Sightline` : "Sightline";
   }
 
-  #keepList() {
-    if (!this.answer || this.results.getAttribute("aria-busy") === "true") return;
-    const { cursor } = this.pager;
-    this.lists.keep(this.shownKey, { ...this.grid.kept(), answer: this.answer, cursor });
-  }
-
-  #restore({ answer, cursor, ...list }) {
-    const signal = this.#begin();
-    this.results.setAttribute("aria-busy", "false");
-    showNotice(this.notice, list.hits.length ? null : this.#emptyNotice());
-    this.grid.restore(list);
-    this.#completePage(answer);
-    this.pager.start(cursor, (next) => this.#showPage(next, signal));
-  }
-
-  async #load(isTyping) {
-    const signal = this.#begin();
-    this.answer = null;
-    this.results.setAttribute("aria-busy", "true");
-    try {
-      await this.#showPage(null, signal);
-      showNotice(this.notice, this.grid.hits.length ? null : this.#emptyNotice());
-    } catch (error) {
-      if (isSuperseded(error) || signal.aborted) return;
-      if (!(isTyping && error.status >= 400 && error.status < 500)) this.#fail(error);
-    }
-    this.results.setAttribute("aria-busy", "false");
-  }
-
-  async #showPage(cursor, signal) {
-    const k = cursor ? Math.min(LARGEST_PAGE, this.grid.hits.length) : FIRST_PAGE;
-    const page = await (this.#isAsked() ? this.#search(k, cursor, signal) : this.#browse(k, cursor, signal));
-    await this.grid.append(page.hits, { isLast: !page.cursor, signal, replace: !cursor });
-    if (!cursor) this.pager.start(page.cursor, (next) => this.#showPage(next, signal));
-    this.#completePage(page);
-    return page.cursor;
-  }
-
-  /** What stands around the pictures. */
-  #completePage(answer) {
-    this.answer = answer;
+  /** Pictures have come. */
+  #onPage() {
     this.options.hasConfidence = this.grid.drawCutoff(this.cutoff);
     this.#completeDetails();
-    showSummary(this.grid.size, this.#isAsked() ? answer : null);
-  }
-
-  #search(k, cursor, signal) {
-    const { query, image, mode } = this.shown;
-    const explain = mode === "vector" && parseTerms(query).length + Boolean(image) > 1;
-    return search({ ...this.shown, k, cursor, explain, signal });
-  }
-
-  async #browse(limit, cursor, signal) {
-    const { filter } = this.shown;
-    const { items, cursor: next } = await listItems({ limit, cursor, filter, signal });
-    return { hits: items, cursor: next };
-  }
-
-  #isAsked() {
-    return Boolean(this.shown.query || this.shown.image);
-  }
-
-  #emptyNotice() {
-    return emptyNotice(this.shown, {
-      clearFilter: () => this.#go({ filter: null }),
-      searchByVector: () => this.#go({ mode: "vector" }),
-    });
-  }
-
-  #fail(error) {
-    this.hasFailed = error.status === 0;
-    this.grid.clear();
-    byId("results-head").hidden = true;
-    showNotice(this.notice, failureNotice(error, () => this.#load(false)));
   }
 
   #open(id) {
@@ -273,8 +181,10 @@ export class SearchView {
   /** A link to a picture opens it before the hits are known; they tell why it was found. */
   #completeDetails() {
     const { id, isHit } = this.details;
+    if (!id) return;
     const around = this.grid.around(id);
-    if (id && !isHit && around.hit) this.details.show(id, { ...around, canPush: this.#isAsked() });
+    if (isHit || !around.hit) this.details.showSteps(around);
+    else this.details.show(id, { ...around, canPush: this.list.isAsked });
   }
 
   async #showDetails(id) {
@@ -286,8 +196,10 @@ export class SearchView {
       return;
     }
     const { hit, previous, next } = this.grid.around(id);
-    const canPush = this.#isAsked();
+    const canPush = this.list.isAsked;
     this.details.show(id, { hit, previous, next, canPush });
+    // Whoever walks through the pictures one by one gets more of them, too.
+    if (hit && !next) this.list.more();
     if (hit) return;
     try {
       const item = await getItem(id);
