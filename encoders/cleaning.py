@@ -25,9 +25,18 @@ def clean_text(text: str, cleaning: Cleaning) -> str:
     """
     if cleaning == "none":
         return text
-    repaired = html.unescape(html.unescape(ftfy.fix_text(text)))
+    repaired = text if _needs_no_repair(text) else _repaired(text)
     if cleaning == "canonicalize":
         repaired = repaired.strip().replace("_", " ").translate(_NO_PUNCTUATION).lower()
         return " ".join(repaired.split())
     joined = " ".join(repaired.split())
     return joined.lower() if cleaning == "lower" else joined
+
+
+def _needs_no_repair(text: str) -> bool:
+    """Return whether there is nothing in a text that a repair could change: most queries."""
+    return text.isascii() and text.isprintable() and "&" not in text
+
+
+def _repaired(text: str) -> str:
+    return html.unescape(html.unescape(ftfy.fix_text(text)))

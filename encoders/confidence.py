@@ -106,8 +106,14 @@ class Calibration:
 def reaches(queries_ND: FloatArray, background_BD: FloatArray) -> NDArray[np.float64]:
     """Return, for each query, the score that one background image in a hundred reaches."""
     scores_NB = queries_ND @ background_BD.T
-    reaches_N: NDArray[np.float64] = np.quantile(scores_NB, REACH_QUANTILE, axis=1)
-    return reaches_N.astype(np.float64)
+    # np.quantile takes ten times as long for the one query of a search.
+    place = REACH_QUANTILE * (scores_NB.shape[1] - 1)
+    below, above = math.floor(place), math.ceil(place)
+    parted_NB = np.partition(scores_NB, (below, above), axis=1).astype(np.float64)
+    reaches_N: NDArray[np.float64] = parted_NB[:, above] - (above - place) * (
+        parted_NB[:, above] - parted_NB[:, below]
+    )
+    return reaches_N
 
 
 def confidence_of(

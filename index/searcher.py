@@ -77,7 +77,7 @@ class Searcher:
             elif mode == "hybrid":
                 ranking = self._fused(query_D, expression, filter, count=k + 1, after=after)
             else:
-                ranking = self._by_vector(query_D, filter, count=k + 1, after=after)
+                ranking = self._by_vector(query_D, filter, count=k + 1, after=after, items=True)
             return ranking, self._hits(ranking.places[:k])
 
         ranking, hits = self._consistently(answer)
@@ -102,11 +102,18 @@ class Searcher:
         *,
         count: int,
         after: After | None,
+        items: bool = False,
     ) -> Ranking:
         assert query_D is not None
         allowed_N: IdArray | None = self._live.allowed(filter)
         return rank_rows(
-            self._live, self._store, query_D, count=count, allowed_N=allowed_N, after=after
+            self._live,
+            self._store,
+            query_D,
+            count=count,
+            allowed_N=allowed_N,
+            after=after,
+            items=items,
         )
 
     def _fused(
@@ -125,8 +132,11 @@ class Searcher:
         return Ranking(places, by_vector.plan)
 
     def _hits(self, places: Sequence[Ranked]) -> tuple[Hit, ...]:
-        with timed("lookup"):
-            items = self._store.items_of_rows([place.row_id for place in places])
+        items = {place.row_id: place.item for place in places if place.item is not None}
+        missing = [place.row_id for place in places if place.item is None]
+        if missing:
+            with timed("lookup"):
+                items |= self._store.items_of_rows(missing)
         if len(items) < len(places):
             raise IndexLagsError
         found = [(items[place.row_id], place.score) for place in places]

@@ -11,21 +11,22 @@ from index.items import Hit, Item
 
 def image_url(item_id: str) -> str:
     """Return the path of an item's image; every character of the id is escaped, also slashes."""
-    return f"/v1/items/{quote(item_id, safe='')}/image"
+    return f"{_path(item_id)}/image"
 
 
 def thumbnail_url(item_id: str) -> str:
     """Return the path of an item's thumbnail."""
-    return f"/v1/items/{quote(item_id, safe='')}/thumbnail"
+    return f"{_path(item_id)}/thumbnail"
 
 
 def picture_fields(gallery: Gallery, found: Item | Hit) -> JSONObject:
     """Return where the pictures of an item are, and the shape of its thumbnail where known."""
     width, height = gallery.thumbnail_shape(found.digest) or (None, None)
+    path = _path(found.id)
     return {
         "digest": found.digest,
-        "image_url": image_url(found.id),
-        "thumbnail_url": thumbnail_url(found.id),
+        "image_url": f"{path}/image",
+        "thumbnail_url": f"{path}/thumbnail",
         "thumbnail_width": width,
         "thumbnail_height": height,
     }
@@ -39,3 +40,8 @@ def item_object(gallery: Gallery, item: Item) -> JSONObject:
         "metadata": item.metadata,
         **picture_fields(gallery, item),
     }
+
+
+def _path(item_id: str) -> str:
+    """Return the path of an item."""
+    return f"/v1/items/{quote(item_id, safe='')}"

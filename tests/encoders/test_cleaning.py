@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import random
+import string
+
 import pytest
 from open_clip.tokenizer import get_clean_fn
 
@@ -24,6 +27,16 @@ TEXTS = [
 def test_cleaning_is_that_of_open_clip(text: str, cleaning: Cleaning) -> None:
     """Each kind gives the text that open_clip's function of the same name gives."""
     assert clean_text(text, cleaning) == get_clean_fn(cleaning)(text)
+
+
+def test_plain_texts_need_no_repair() -> None:
+    """The quick way for printable ASCII gives what the repair gives."""
+    chars = string.ascii_letters + string.digits + string.punctuation.replace("&", "") + "  "
+    rng = random.Random(0)
+    for _ in range(500):
+        text = "".join(rng.choice(chars) for _ in range(rng.randrange(24)))
+
+        assert clean_text(text, "lower") == get_clean_fn("lower")(text)
 
 
 def test_no_cleaning_changes_nothing() -> None:

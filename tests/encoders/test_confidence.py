@@ -32,6 +32,17 @@ def test_the_reach_is_the_score_of_one_background_image_in_a_hundred() -> None:
     assert found_N.tolist() == pytest.approx([0.99], abs=1e-6)
 
 
+@pytest.mark.parametrize("count", [1, 2, 7, 256])
+def test_the_reach_is_the_quantile_of_numpy(count: int) -> None:
+    """For any number of background images, with the same rule between two of them."""
+    rng = np.random.default_rng(0)
+    queries_ND = rng.standard_normal((5, 8)).astype(np.float32)
+    background_BD = rng.standard_normal((count, 8)).astype(np.float32)
+    expected_N = np.quantile((queries_ND @ background_BD.T).astype(np.float64), 0.99, axis=1)
+
+    assert reaches(queries_ND, background_BD).tolist() == pytest.approx(expected_N.tolist())
+
+
 def test_the_same_score_is_worth_less_where_the_background_reaches_higher() -> None:
     """What tells a picky query from one that everything resembles."""
     score_K = np.array([0.4], np.float32)
