@@ -198,8 +198,9 @@ def _table_bytes(pairs: Sequence[Pair]) -> bytes:
     columns: dict[str, list[JSONValue]] = {
         "image_path": [_storable(source_of(pair.image)) for pair in pairs],
         "caption": [pair.captions[0] if pair.captions else "" for pair in pairs],
-        "id": [_storable(pair.id) for pair in pairs],
     }
+    if any(_stated_id(pair) is not None for pair in pairs):
+        columns["id"] = [_stated_id(pair) for pair in pairs]
     if any(len(pair.captions) > 1 for pair in pairs):
         columns["captions"] = [list(pair.captions) for pair in pairs]
     if any(pair.label is not None for pair in pairs):
@@ -210,6 +211,16 @@ def _table_bytes(pairs: Sequence[Pair]) -> bytes:
     sink = io.BytesIO()
     parquet.write_table(arrow.table(columns), sink)
     return sink.getvalue()
+
+
+def _stated_id(pair: Pair) -> str | None:
+    """Return an id that the source states; one that stands in for it is the end of the path."""
+    image = pair.image
+    if isinstance(image, Path):
+        stands_in = str(image).endswith(pair.id)
+    else:
+        stands_in = pair.id.startswith(f"{image.container.name}!")
+    return None if stands_in else _storable(pair.id)
 
 
 def _column(values: list[JSONValue]) -> list[JSONValue]:

@@ -27,8 +27,8 @@ __all__ = ["FileResult", "ImageFile", "add_files"]
 
 FILES_OF_A_BATCH = 32
 """Files that are embedded by one call and stored by one write."""
-BATCHES_IN_FLIGHT = 3
-"""Being stored, waiting to be stored, and in the model: what a crash costs at most."""
+BATCHES_IN_FLIGHT = 2
+"""One is being stored, one is in the model or waits: what a crash costs at most."""
 _FILES_AHEAD = 2 * FILES_OF_A_BATCH
 _MOST_BYTES = 64 * 1024 * 1024
 """What the bytes of pictures that the gallery keeps may take: ahead of the model, and a batch."""

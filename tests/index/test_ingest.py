@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,8 +12,12 @@ import pytest
 
 from core.artifacts import sha256_bytes
 from core.pairs.image_file import FileSlice
+from core.types import FloatArray, PixelArray
+from encoders.decoding import DecodeLimits
+from index import ingest as module
 from index.gallery import Gallery
 from index.ingest import ImageFile, add_files
+from index.sources import Picture, read_picture
 from tests.fakes import FakeEncoder, picture_bytes
 
 
@@ -245,3 +251,75 @@ def test_a_picture_in_a_container_is_copied_and_known_again(
     container.unlink()
     assert gallery.image(item.id) == data
     assert statuses(gallery, inside) == ["error"]
+
+
+class SignallingEncoder(FakeEncoder):
+    """Says when it is asked for the second time."""
+
+    def __init__(self) -> None:
+        """Make the signal."""
+        super().__init__()
+        self.second_call = threading.Event()
+
+    def encode_images(self, pixels_NSS3: PixelArray) -> FloatArray:
+        """Embed, and signal the second call."""
+        found = super().encode_images(pixels_NSS3)
+        if self.image_calls > 1:
+            self.second_call.set()
+        return found
+
+
+def test_the_model_works_while_a_batch_is_stored(tmp_path: Path) -> None:
+    """The next batch is embedded although nobody has asked for a second result yet."""
+    encoder = SignallingEncoder()
+    paths = [photo(tmp_path, f"{n:03}.png", (n, 0, 0)) for n in range(70)]
+    with Gallery.open(tmp_path / "gallery", encoder) as gallery:
+        results = add_files(gallery, map(ImageFile, paths))
+        next(results)
+
+        assert encoder.second_call.wait(60)
+        assert gallery.collection.count() == 32
+        assert len(list(results)) == 69
+
+
+def test_a_content_in_two_batches_in_flight_is_embedded_once(
+    gallery: Gallery, tmp_path: Path
+) -> None:
+    """The second batch meets a picture that the first has embedded and not stored yet."""
+    paths = [photo(tmp_path, f"{n:03}.png", (n % 32, 0, 0)) for n in range(64)]
+
+    list(add_files(gallery, [ImageFile(path, id=path.stem) for path in paths]))
+
+    assert isinstance(gallery.encoder, FakeEncoder)
+    assert gallery.encoder.images_seen == 32
+    assert gallery.collection.count() == 64
+
+
+def test_bytes_that_are_kept_bound_what_is_read_ahead(
+    gallery: Gallery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of pictures in a container two fit ahead, two into a batch, and few batches are in flight."""
+    pictures = [picture_bytes((n, 0, 0)) for n in range(40)]
+    container = tmp_path / "a.tar"
+    container.write_bytes(b"".join(pictures))
+    ends = list(itertools.accumulate(map(len, pictures)))
+    files = [
+        ImageFile(FileSlice(container, f"{n}.png", end - len(data), len(data)))
+        for n, (data, end) in enumerate(zip(pictures, ends, strict=True))
+    ]
+    read: list[object] = []
+    monkeypatch.setattr(module, "_MOST_BYTES", int(2.5 * max(map(len, pictures))))
+
+    def reading(picture: Picture, limits: DecodeLimits) -> bytes:
+        read.append(picture)
+        return read_picture(picture, limits)
+
+    monkeypatch.setattr(module, "read_picture", reading)
+    results = add_files(gallery, files)
+
+    for taken in range(1, 31):
+        next(results)
+        # Two results of the batch that is stored, two batches in flight with one picture that cut
+        # the batch, and two that are read ahead.
+        assert len(read) <= taken + 1 + 2 * 2 + 1 + 2
+    results.close()
