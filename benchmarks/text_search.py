@@ -1,10 +1,11 @@
 """Text search over HTTP and the start of the server, with 100 000 items: beside the model alone.
 
-    python -m benchmarks.text_search [--items 100000] [--rounds 5] [--model MODEL] [--beside TREE]
+    python -m benchmarks.text_search [--quick] [--items 100000] [--model MODEL] [--beside TREE]
 
 A round sends texts that nobody sent before over one open connection, each followed by the same kind
-of text to the encoder alone, in this process; then the same texts again, and with filters. ``beside``
-is a second checkout, measured in turn over a gallery with an index of its own.
+of text to the encoder alone, in this process; then the same texts again, and with filters. With
+``--beside``
+a second checkout is measured in turn, over a gallery with an index of its own.
 """
 
 from __future__ import annotations
@@ -24,8 +25,10 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.bench_part import append_row
 from benchmarks.bench_rows import Row, table
 from benchmarks.demo_service import wait_until_ready
+from benchmarks.environments import FOLDER
 from benchmarks.service_load import cpu_seconds
 from benchmarks.service_peers import free_port
 from encoders.encoder import Encoder
@@ -36,9 +39,9 @@ PART = "text search"
 _TEXTS_OF_A_ROUND = 60
 _COUNTER = itertools.count(os.getpid() * 1000)
 _FILTERS = {
-    "no filter, new texts": None,
-    "a filter that 1 % satisfy, new texts": {"percent": 7},
-    "a filter that half satisfy, new texts": {"even": True},
+    "new texts, p50": None,
+    "new texts, p50, filter of 1 %": {"percent": 7},
+    "new texts, p50, filter of half": {"even": True},
 }
 _FIRST = next(iter(_FILTERS))
 
@@ -58,35 +61,43 @@ def main() -> None:
     """Measure and print one table for each checkout."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--items", type=int, default=100_000)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--starts", type=int, default=5)
+    parser.add_argument("--quick", action="store_true", help="Two rounds, two starts.")
+    parser.add_argument("--rows", type=Path, help="File that each row is appended to as JSON.")
     parser.add_argument("--model", default=str(STARTER_MODEL))
-    parser.add_argument("--folder", type=Path, help="Keeps the galleries; default: a temporary.")
+    parser.add_argument("--folder", type=Path, help="Keeps the galleries.")
     parser.add_argument("--beside", type=Path, help="Another checkout.")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = arguments.folder or Path(temporary)
-        trees = [ROOT, *([arguments.beside.resolve()] if arguments.beside else [])]
-        sides = [
-            Side(tree.name, tree, folder / f"gallery-{place}", folder / f"compiled-{place}")
-            for place, tree in enumerate(trees)
-        ]
-        for side in sides:
-            prepare(side, model=arguments.model, items=arguments.items)
-        found = measure(sides, model=arguments.model, rounds=arguments.rounds)
-        starts = measure_starts(sides, starts=arguments.starts)
-        for side in sides:
-            print(f"\n{side.name}, {arguments.items} items\n")
-            print(table([*found[side.name], *starts[side.name]]))
+    folder = arguments.folder or FOLDER / "text-search"
+    trees = [ROOT, *([arguments.beside.resolve()] if arguments.beside else [])]
+    sides = [
+        Side(
+            tree.name,
+            tree,
+            folder / f"{tree.name}-{arguments.items}",
+            folder / f"compiled-{tree.name}",
+        )
+        for tree in trees
+    ]
+    for side in sides:
+        prepare(side, model=arguments.model, items=arguments.items)
+    found = measure(sides, model=arguments.model, rounds=2 if arguments.quick else 7)
+    starts = measure_starts(sides, starts=2 if arguments.quick else 5)
+    for side in sides:
+        rows = [*found[side.name], *starts[side.name]]
+        print(f"\n{side.name}, {arguments.items} items\n")
+        print(table(rows), flush=True)
+        if arguments.rows and side.tree == ROOT:
+            for row in rows:
+                append_row(arguments.rows, row)
 
 
 def prepare(side: Side, *, model: str, items: int) -> None:
-    """Make the gallery where it is missing; another checkout builds its index by itself."""
+    """Make the gallery where it is missing, and its index by the checkout that is measured."""
     if not side.gallery.exists():
+        side.gallery.parent.mkdir(parents=True, exist_ok=True)
         words = ["benchmarks.text_search_gallery", str(side.gallery), "--items", str(items)]
         _run(ROOT, [*words, "--model", model])
-        if side.tree != ROOT:
-            _run(side.tree, ["cli.main", "index", "build", str(side.gallery), "--kind", "auto"])
+    _run(side.tree, ["cli.main", "index", "build", str(side.gallery), "--kind", "auto"])
 
 
 def measure(sides: Sequence[Side], *, model: str, rounds: int) -> dict[str, list[Row]]:
@@ -128,7 +139,7 @@ def measure_starts(sides: Sequence[Side], *, starts: int) -> dict[str, list[Row]
                 unit="s",
                 better="less",
                 ours=tuple(times[side.name, what]),
-                beside="aim",
+                beside="at most",
                 theirs=(2.0,),
                 most_apart=0.0,
             )
@@ -143,17 +154,18 @@ def _rows(name: str, times: dict[tuple[str, str], list[float]], alone: list[floa
     for (side, what), took in times.items():
         if side != name:
             continue
-        is_cpu = what.startswith("CPU")
+        is_cpu = what.startswith("processor")
         rows.append(
             Row(
                 PART,
-                what if is_cpu else f"search of 10 hits over HTTP, p50, {what}",
+                what if is_cpu else f"search over HTTP, {what}",
                 unit="ms",
                 better="less",
                 ours=tuple(took),
                 beside="" if is_cpu else "the model alone",
                 theirs=() if is_cpu else tuple(alone),
                 most_apart=1.0 if what == _FIRST else None,
+                is_limit=True,
             )
         )
     return rows
@@ -226,16 +238,16 @@ def served(side: Side, *, cache: Path | None = None) -> Iterator[tuple[Asking, i
 def _searches(asking: Asking, pid: int, texts: Sequence[str]) -> dict[str, float]:
     """Return the median milliseconds of each kind of search, and processor time of a cached one."""
     found: dict[str, float] = {}
-    for what, filter in _FILTERS.items():
-        asked = texts if filter is None else [f"{text} {what[:14]}" for text in texts]
-        times = [asking.search_ms(text, filter) for text in asked]
+    for what, condition in _FILTERS.items():
+        asked = [f"{text} {what[-4:]}" for text in texts]
+        times = [asking.search_ms(text, condition) for text in asked]
         found[what] = statistics.median(times)
-        if filter is None:
-            found["p99 of these"] = sorted(times)[int(0.99 * (len(times) - 1))]
+        if condition is None:
+            found["new texts, p99"] = sorted(times)[int(0.99 * (len(times) - 1))]
     cpu_before = cpu_seconds(pid)
-    again = [asking.search_ms(text) for text in texts for _ in range(4)]
-    found["no filter, remembered texts"] = statistics.median(again)
-    found["CPU of a search with a remembered text"] = (
+    again = [asking.search_ms(text) for text in asked for _ in range(4)]
+    found["remembered texts, p50"] = statistics.median(again)
+    found["processor time of a search with a remembered text"] = (
         1000 * (cpu_seconds(pid) - cpu_before) / len(again)
     )
     return found
