@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,7 @@ import numpy as np
 from core.artifacts import sha256_bytes
 from core.errors import ImageError, NotFoundError
 from core.pairs.image_file import ImageFile
+from core.prefetch import batched, prefetched
 from core.progress import ProgressFactory, silent
 from core.types import FloatArray, PixelArray
 from encoders.crops import check_crops, preprocess_view_bytes
@@ -22,6 +24,7 @@ from encoders.encoder import Encoder
 from zeroshot.crops import mean_of_views
 
 _IMAGES_PER_BATCH = 32
+_DECODING_THREADS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,20 +73,25 @@ def embed_images(
     parts: list[FloatArray] = []
     digests: list[str | None] = []
     failed: list[FailedImage] = []
-    with progress("embed images", total=len(images), unit="images") as shown:
-        for start in range(0, len(images), per_batch):
-            batch: list[PixelArray] = []
-            for place, image in enumerate(images[start : start + per_batch], start):
-                loaded = _load(place, image, encoder, limits, digests, crops=crops)
-                if isinstance(loaded, FailedImage):
-                    failed.append(loaded)
-                    continue
-                places.append(place)
-                batch.append(loaded)
-            if batch:
-                views_XD = encoder.encode_images(np.concatenate(batch))
+    loaded = prefetched(
+        lambda place: _load(place, images[place], encoder, limits, crops=crops),
+        range(len(images)),
+        workers=_DECODING_THREADS,
+        ahead=2 * per_batch,
+    )
+    with (
+        closing(loaded),
+        progress("embed images", total=len(images), unit="images") as shown,
+    ):
+        for batch in batched(loaded, most=per_batch):
+            digests += [digest for _, digest, _ in batch]
+            failed += [found for _, _, found in batch if isinstance(found, FailedImage)]
+            views = [(place, found) for place, _, found in batch if isinstance(found, np.ndarray)]
+            if views:
+                places += [place for place, _ in views]
+                views_XD = encoder.encode_images(np.concatenate([found for _, found in views]))
                 parts.append(mean_of_views(views_XD, crops=crops))
-            shown.advance(len(images[start : start + per_batch]))
+            shown.advance(len(batch))
     return EmbeddedImages(
         places_G=tuple(places),
         embeddings_GD=np.concatenate([np.empty((0, encoder.dim), np.float32), *parts]),
@@ -93,19 +101,15 @@ def embed_images(
 
 
 def _load(
-    place: int,
-    image: ImageFile,
-    encoder: Encoder,
-    limits: DecodeLimits,
-    digests: list[str | None],
-    *,
-    crops: int,
-) -> PixelArray | FailedImage:
-    """Read one file, note the digest of its bytes, and return its views (V, S, S, 3)."""
-    digests.append(None)
+    place: int, image: ImageFile, encoder: Encoder, limits: DecodeLimits, *, crops: int
+) -> tuple[int, str | None, PixelArray | FailedImage]:
+    """Read one file; return its place, the digest of its bytes, and its views (V, S, S, 3)."""
+    digest: str | None = None
     try:
         data = read_image_file(image, limits)
-        digests[-1] = sha256_bytes(data)
-        return preprocess_view_bytes(data, encoder.preprocessing, limits, crops=crops)
+        digest = sha256_bytes(data)
+        views_VSS3 = preprocess_view_bytes(data, encoder.preprocessing, limits, crops=crops)
     except (ImageError, NotFoundError) as error:
-        return FailedImage(place=place, image=image, code=error.code, message=str(error))
+        failure = FailedImage(place=place, image=image, code=error.code, message=str(error))
+        return place, digest, failure
+    return place, digest, views_VSS3
