@@ -1,4 +1,4 @@
-"""``sightline models``: list, show, verify and export models; merge and calibrate are beside it."""
+"""``sightline models``: list, show, verify and export; the other commands have their own files."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import click
 
 from cli.merge import command as merge
 from cli.models_calibrate import command as calibrate
+from cli.models_tune import command as tune
 from cli.output import note, print_json, print_lines, print_table
 from core.errors import ArtifactError, NotFoundError
 from core.types import JSONObject, JSONValue
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def command() -> None:
-    """List, show, verify, export, merge and calibrate models.
+    """List, show, verify, export, merge, calibrate and tune models.
 
     \b
     Examples:
@@ -35,6 +36,7 @@ def command() -> None:
 
 command.add_command(merge)
 command.add_command(calibrate)
+command.add_command(tune)
 
 
 @command.command("list")

@@ -3,8 +3,8 @@
 A folder holds ``model.json`` (the spec), ``tokenizer.json``, ``image.onnx`` and ``text.onnx`` for
 the runtime without torch, and ``open_clip_config.json`` with ``open_clip_model.safetensors`` where
 open_clip knows the architecture. At least one of the two pairs is there. ``calibration.json`` and
-``background.npy`` are optional and change nothing of the encoder id; so are ``runtime.json`` and the
-quantised image tower ``image_int8.xml`` + ``image_int8.bin``.
+``background.npy`` are optional and change nothing of the encoder id; so are ``runtime.json`` and
+the quantised image tower ``image_int8.xml`` + ``image_int8.bin``.
 """
 
 from __future__ import annotations

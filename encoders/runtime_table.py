@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from core.artifacts import read_json
 from core.config import from_mapping
@@ -147,4 +148,4 @@ def table_bytes(table: RuntimeTable) -> bytes:
 
 def table_json(table: RuntimeTable) -> JSONObject:
     """Return the table as strict JSON."""
-    return {"format_version": FORMAT_VERSION, **dataclasses.asdict(table)}
+    return cast("JSONObject", {"format_version": FORMAT_VERSION, **dataclasses.asdict(table)})
