@@ -3,8 +3,8 @@
 # N = rows, P = parts, Q = queries, D = embedding dimension, K = rows found for one query
 
 FAISS multiplies the bytes as whole numbers, which takes a quarter of the time of float32: a scan is
-bound by reading the rows. The parts are equal; whoever is free takes the next one, so that a helper
-that gets no core is not waited for.
+bound by reading the rows. The parts are equal and whoever is free takes the next one. A helper that
+loses its core in the middle of one is not waited for: its part is scanned again.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import math
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any, Self
 
 import faiss
@@ -25,6 +25,10 @@ from index.rounding import RoundedQuery, Rounding
 _faiss: Any = faiss
 ROWS_OF_A_PART = 16_384
 """About 0.2 ms of one core at D = 384: more parts would cost more than they spread better."""
+_MOST_HELPERS = 3
+"""More of them only wait for the memory."""
+_PATIENCE_S = 0.0005
+"""Seconds that a part takes with room to spare."""
 _SPARE = 16
 """Rows of each part beyond its fair share of what is fetched."""
 
@@ -37,7 +41,7 @@ class ByteScan:
         self.rounding = rounding
         self.parts = tuple(parts)
         self._starts = np.cumsum([0, *(part.ntotal for part in parts)]).tolist()
-        most = (os.cpu_count() or 1) - 1 if helpers < 0 else helpers
+        most = min(_MOST_HELPERS, (os.cpu_count() or 1) - 1) if helpers < 0 else helpers
         self._helpers = max(0, min(most, len(self.parts) - 1))
         self._pool: ThreadPoolExecutor | None = None
         self._scans = 0
@@ -98,10 +102,12 @@ class ByteScan:
         finally:
             with self._lock:
                 self._scans -= 1
-            # A helper that has not begun is not needed any more; one at work is at its last part.
-            for helper in helpers:
-                if not helper.cancel():
-                    helper.result()
+            at_work = [helper for helper in helpers if not helper.cancel()]
+        if len(found) < len(self.parts):
+            wait(at_work, timeout=_PATIENCE_S)
+        for place in range(len(self.parts)):
+            if place not in found:
+                found[place] = self._of_part(place, numbers_QD, share)
         return [found[place] for place in range(len(self.parts))]
 
     def _of_part(

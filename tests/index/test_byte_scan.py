@@ -9,6 +9,7 @@ import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -96,28 +97,57 @@ def test_threads_that_scan_together_get_their_own_answers() -> None:
     assert [positions_K.tolist() for positions_K in found] == alone
 
 
-def test_a_helper_that_fails_fails_the_scan() -> None:
-    """An error in any thread reaches the caller, and the next scan works."""
+def test_a_helper_that_gets_no_core_is_not_waited_for() -> None:
+    """Its part is scanned again, and what it finds in the end harms nobody."""
     scan = built(random_units(COUNT, DIM), helpers=1)
     query_D = random_units(1, DIM, seed=5)
-    parts, begun = scan.parts, threading.Event()
+    expected = scan.search(query_D, 30)[1][0].tolist()
+    caller, released, held = threading.current_thread(), threading.Event(), threading.Event()
+
+    class Slow:
+        """A part that keeps a helper until it is released."""
+
+        def __init__(self, part: Any) -> None:
+            """Delay ``part``."""
+            self.part, self.ntotal = part, part.ntotal
+
+        def search(self, numbers_QD: FloatArray, count: int) -> Any:
+            """Search at once for the caller, and for a helper when it may."""
+            if threading.current_thread() is caller:
+                assert held.wait(PATIENCE_S)
+            else:
+                held.set()
+                assert released.wait(PATIENCE_S)
+            return self.part.search(numbers_QD, count)
+
+    scan.parts = tuple(Slow(part) for part in scan.parts)
+    try:
+        assert scan.search(query_D, 30)[1][0].tolist() == expected
+    finally:
+        released.set()
+
+
+def test_an_error_of_a_part_reaches_the_caller() -> None:
+    """Whichever thread met it; the next scan works."""
+    scan = built(random_units(COUNT, DIM), helpers=1)
+    query_D = random_units(1, DIM, seed=5)
 
     class Failing:
-        """A part that fails as soon as both threads are at work."""
+        """A part without memory."""
 
         ntotal = 500
 
         def search(self, numbers_QD: FloatArray, count: int) -> None:
             """Fail."""
-            begun.set()
             raise MemoryError
 
-    scan.parts = (Failing(),) * 6
-    with pytest.raises(MemoryError):
-        scan.search(query_D, 10)
+    parts = scan.parts
+    for place in range(6):
+        scan.parts = (*parts[:place], Failing(), *parts[place + 1 :])
+        with pytest.raises(MemoryError):
+            scan.search(query_D, 10)
     scan.parts = parts
 
-    assert begun.is_set()
     assert len(scan.search(query_D, 10)[1][0]) == 10
 
 
