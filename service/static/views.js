@@ -68,6 +68,9 @@ async function fetchFragment(address) {
   const response = await fetch(address);
   if (!response.ok) throw new Error(`${address}: the service answered ${response.status}`);
   const page = new DOMParser().parseFromString(await response.text(), "text/html");
+  // A fragment may begin with more style sheets; the parser takes them for those of a whole page.
+  const styles = page.head.querySelectorAll("link[rel=stylesheet]");
+  await Promise.all([...styles].map((link) => addStyle(link.getAttribute("href"))));
   return page.body.childNodes;
 }
 

@@ -120,9 +120,12 @@ def test_a_view_uses_all_its_files(view: str) -> None:
 
     used = {path for path in found if path.parent == folder}
     assert {path for path in folder.iterdir() if path.suffix == ".js"} == used
+    fragment = (folder / f"{view}.html").read_text(encoding="utf-8")
+    styles = set(re.findall(rf'<link rel="stylesheet" href="/static/{view}/([\w.]+)">', fragment))
     assert {path.name for path in folder.iterdir()} - {path.name for path in used} == {
         f"{view}.html",
         f"{view}.css",
+        *styles,
     }
 
 

@@ -1,9 +1,9 @@
 /** One picture of the label view: its preview, the verdict, a bar for each label, what is right. */
 
 import { element, icon } from "../dom.js";
-import { percent, verdictOf } from "./verdict.js";
+import { SHOWN_AT_FIRST, barsOf, placeholder, predictionSet } from "./label_bars.js";
+import { verdictOf } from "./verdict.js";
 
-const SHOWN_AT_FIRST = 5;
 const PREVIEW_SIDE_PX = 240;
 const NONE_OF_THESE = "none";
 const UNKNOWN = "";
@@ -27,7 +27,10 @@ export class LabelCard {
     this.options = options;
     this.isExpanded = false;
     this.answer = element("div", { class: "label-answer" });
+    this.expander = element("span", {});
+    this.calibrated = element("span", { class: "label-calibrated" });
     this.truth = this.#truthField();
+    const foot = element("div", { class: "label-foot" }, this.expander, this.calibrated, this.truth);
     this.image = element("img", {
       alt: picture.name,
       decoding: "async",
@@ -43,7 +46,7 @@ export class LabelCard {
       "li",
       { class: "label-card" },
       this.image,
-      element("div", { class: "label-body" }, this.#name(), this.answer, this.truth),
+      element("div", { class: "label-body" }, this.#name(), this.answer, foot),
       element("button", properties, icon("close")),
     );
   }
@@ -88,6 +91,7 @@ export class LabelCard {
     this.truth.hidden = result.status === "error";
     if (result.status === "error") {
       this.verdict = null;
+      this.#emptyFoot();
       this.answer.replaceChildren(element("p", { class: "label-error" }, result.error.message));
       return;
     }
@@ -96,6 +100,11 @@ export class LabelCard {
       truth: this.picture.truthAmong(this.options.labels()),
     });
     this.answer.replaceChildren(...this.#answerParts(result, this.verdict));
+    this.expander.replaceChildren(...this.#expanderParts(result));
+    this.calibrated.textContent = result.calibrated ? "calibrated" : "not calibrated";
+    this.calibrated.title = result.calibrated
+      ? "The scores were fitted on labelled pictures: they mean how often they are right"
+      : "The scores are the model's own, not fitted on labelled pictures";
   }
 
   /** Show what is right, where it was said elsewhere. */
@@ -110,6 +119,7 @@ export class LabelCard {
     this.picture.result = null;
     this.verdict = null;
     this.truth.hidden = true;
+    this.#emptyFoot();
     this.answer.replaceChildren();
   }
 
@@ -127,30 +137,30 @@ export class LabelCard {
 
   #answerParts(result, verdict) {
     const shown = this.isExpanded ? result.labels : result.labels.slice(0, SHOWN_AT_FIRST);
-    const { truth } = this.picture;
-    const bars = shown.map((label) =>
-      barRow(label, { isBest: label.label === verdict.label, isRight: label.label === truth }),
-    );
     return [
-      verdictLine(verdict, result.calibrated),
+      verdictLine(verdict),
       verdict.why ? element("p", { class: "label-why" }, verdict.why) : null,
-      element("ol", { class: "bars" }, ...bars),
-      this.#expander(result),
-      predictionSet(result),
+      barsOf(shown, { winner: verdict.label, truth: this.picture.truth }),
+      predictionSet(result.prediction_set),
     ].filter(Boolean);
   }
 
-  #expander(result) {
+  #emptyFoot() {
+    this.expander.replaceChildren();
+    this.calibrated.textContent = "";
+  }
+
+  #expanderParts(result) {
     const rest = result.labels.length - SHOWN_AT_FIRST;
-    if (rest <= 0) return null;
+    if (rest <= 0) return [];
     const toggle = () => {
       this.isExpanded = !this.isExpanded;
       this.redraw();
-      this.answer.querySelector(".expander")?.focus();
+      this.expander.firstElementChild?.focus();
     };
     const text = this.isExpanded ? "Fewer" : `${rest} more`;
     const properties = { class: "expander", type: "button", onclick: toggle };
-    return element("button", { ...properties, "aria-expanded": String(this.isExpanded) }, text);
+    return [element("button", { ...properties, "aria-expanded": String(this.isExpanded) }, text)];
   }
 
   #truthField() {
@@ -194,7 +204,7 @@ function option(value, text, isLabel = false) {
   return made;
 }
 
-function verdictLine({ text, label, isRight }, isCalibrated) {
+function verdictLine({ text, label, isRight }) {
   const line = element("p", { class: "label-verdict", dir: "auto" }, text);
   line.classList.toggle("is-none", label === null);
   const marks = [];
@@ -202,45 +212,7 @@ function verdictLine({ text, label, isRight }, isCalibrated) {
     const state = isRight ? "is-right" : "is-wrong";
     marks.push(element("span", { class: `mark ${state}` }, isRight ? "right" : "wrong"));
   }
-  if (isCalibrated) {
-    const title = "The scores were fitted on labelled pictures: they mean how often they are right";
-    marks.push(element("span", { class: "mark", title }, "calibrated"));
-  }
   return element("div", { class: "label-head" }, line, ...marks);
-}
-
-function predictionSet({ prediction_set: labels }) {
-  if (!labels) return null;
-  const text = labels.length ? labels.join(", ") : "no label";
-  const title = "Labels that hold the right one as often as you asked for";
-  return element("p", { class: "prediction-set", title }, element("b", {}, "One of "), text);
-}
-
-function placeholder(labels) {
-  const blank = "\u00a0";
-  const row = () => {
-    const track = element("span", { class: "bar-track" });
-    return element("li", {}, element("span", {}, blank), track, element("span", {}, blank));
-  };
-  const bars = Array.from({ length: Math.min(labels, SHOWN_AT_FIRST) }, row);
-  return [
-    element("div", { class: "label-head" }, element("p", { class: "label-verdict" }, blank)),
-    element("ol", { class: "bars is-waiting", "aria-hidden": "true" }, ...bars),
-    labels > SHOWN_AT_FIRST ? element("p", { class: "expander" }, blank) : null,
-  ].filter(Boolean);
-}
-
-function barRow({ label, score, cosine, background }, { isBest, isRight }) {
-  const bar = element("span", { class: "bar-track", "aria-hidden": "true" }, element("span"));
-  bar.firstElementChild.style.setProperty("--share", Math.max(0, Math.min(1, score)).toFixed(4));
-  const title = `score ${score.toFixed(4)}, cosine ${cosine.toFixed(4)}`;
-  const name = element("span", { class: "bar-label", dir: "auto" }, label);
-  if (background) name.append(element("small", {}, " background"));
-  const value = element("span", { class: "bar-value" }, percent(score));
-  const row = element("li", { title }, name, bar, value);
-  row.classList.toggle("is-best", isBest);
-  row.classList.toggle("is-true", isRight);
-  return row;
 }
 
 function size(bytes) {

@@ -2,7 +2,6 @@
 
 import { byId, element } from "../dom.js";
 import { getFits, getLabelSet, getLabelSets } from "./label_api.js";
-import { percent } from "./verdict.js";
 
 const SHOWN_LABELS = 14;
 
@@ -165,7 +164,7 @@ function facts({ template_set: templates }, { head, calibrations, warnings }) {
     head ? `${isLearned ? "taught by" : "has"} ${head.examples} examples` : null,
     calibrated("calibrated", single),
     calibrated("calibrated for any", multi),
-    single?.in_force && single.rules.length ? ruleInWords(single) : null,
+    single?.in_force && single.rules.length ? "knows when nothing fits" : null,
     ...warnings,
   ].filter(Boolean);
 }
@@ -174,8 +173,4 @@ function calibrated(text, calibration) {
   if (!calibration) return null;
   const images = calibration.images + calibration.unknown_images;
   return calibration.in_force ? `${text} on ${images} pictures` : `${text} before it was taught: again?`;
-}
-
-function ruleInWords({ rules: [rule], options }) {
-  return `gives no label by ${rule.name}; still labels ${percent(options.keep)} of known pictures`;
 }

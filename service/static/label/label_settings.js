@@ -55,8 +55,7 @@ export class LabelSettings {
     this.setTemplates = content;
     const options = this.sets.map(({ name }) => element("option", { value: name }, name));
     if (content) {
-      const text = `of the set (${content.template_set})`;
-      options.unshift(element("option", { value: OF_THE_SET }, text));
+      options.unshift(element("option", { value: OF_THE_SET }, "of the set"));
     }
     this.templates.replaceChildren(...options);
     this.templates.value = content ? OF_THE_SET : this.own;

@@ -50,6 +50,8 @@ export class View {
     this.form = new LabelSetForm((saved) => this.#saved(saved));
     this.templatePanel = new TemplatePanel(this);
     this.teachPanel = new TeachPanel(this);
+    // On a phone the pictures come first.
+    byId("label-scoring").open = !window.matchMedia("(max-width: 900px)").matches;
     this.#listen();
   }
 

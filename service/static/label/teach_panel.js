@@ -2,7 +2,7 @@
 
 import { isSuperseded } from "../api.js";
 import { byId, showNotice } from "../dom.js";
-import { pictures as countOf } from "../status.js";
+import { pictures } from "../status.js";
 import { getFits } from "./label_api.js";
 import { RunProgress } from "./run_progress.js";
 import { compareUses } from "./teach_comparison.js";
@@ -17,7 +17,7 @@ export class TeachPanel {
     this.view = view;
     this.isRunning = false;
     this.targets = new TeachTargets({
-      onPictures: (pictures) => view.addKnown(pictures),
+      onPictures: (added) => view.addKnown(added),
       imageOf: (picture) => view.cards.imageOf(picture),
     });
     this.progress = new RunProgress(byId("teach-progress"));
@@ -37,8 +37,7 @@ export class TeachPanel {
       taught: head?.counts ?? {},
       calibrated: calibrations[this.view.settings.mode]?.counts ?? {},
     };
-    const { labels, pictures } = this.view;
-    this.targets.show({ labels, pictures, counts });
+    this.targets.show({ labels: this.view.labels, pictures: this.view.pictures, counts });
     this.#tellPlan();
     if (this.shown !== set.reference && !this.isRunning) this.#showOutcome(set, []);
   }
@@ -57,7 +56,7 @@ export class TeachPanel {
   #tellPlan() {
     const { teach, calibrate, unknown } = this.#plan();
     const parts = [];
-    if (teach.length) parts.push(`${countOf(teach.length)} to teach`);
+    if (teach.length) parts.push(`${pictures(teach.length)} to teach`);
     if (calibrate.length) parts.push(`${calibrate.length} to calibrate`);
     if (calibrate.length && unknown.length) parts.push(`${unknown.length} of none of the labels`);
     const hasAny = teach.length + calibrate.length > 0;
@@ -108,7 +107,7 @@ export class TeachPanel {
   }
 
   /** Show before and after of what is in force; on pictures whose label is known too. */
-  async #showOutcome(set, pictures) {
+  async #showOutcome(set, compared) {
     this.shown = set.reference;
     if (!set.fits.head && !set.fits.calibrations[this.view.settings.mode]) {
       this.outcome.replaceChildren();
@@ -118,7 +117,7 @@ export class TeachPanel {
       const fits = await getFits(set.reference, { effect: true });
       const { mode } = this.view.settings;
       const signal = new AbortController().signal;
-      const changes = await compareUses(pictures, this.view.question, { fits, signal });
+      const changes = await compareUses(compared, this.view.question, { fits, signal });
       if (this.view.sets.current !== set) return;
       this.outcome.replaceChildren(...outcomeParts({ fits, mode, changes }));
     } catch (error) {

@@ -87,9 +87,10 @@ export class TeachTargets {
   #counts(label, own) {
     const { taught, calibrated } = this.shown.counts;
     const here = own.filter(({ use }) => !use).length;
-    const parts = [`${here} here`];
+    const parts = [];
     if (label !== NONE && taught[label]) parts.push(`${taught[label]} taught`);
-    if (label !== NONE && calibrated[label]) parts.push(`${calibrated[label]} calibrate`);
+    if (label !== NONE && calibrated[label]) parts.push(`${calibrated[label]} calibrated`);
+    if (here || !parts.length) parts.unshift(`${here} here`);
     return parts.join(" \u00b7 ");
   }
 

@@ -16,16 +16,23 @@ export const MOST_COMPARED = 24;
  */
 
 /**
- * Choose the pictures to compare on: those whose label is known first.
+ * Choose the pictures to compare on: those whose label is known first, of each label as many.
  *
  * @param {import("./picture.js").Picture[]} pictures
  * @returns {import("./picture.js").Picture[]}
  */
 export function comparedPictures(pictures) {
   const readable = pictures.filter(({ result }) => result?.status !== "error");
-  const known = readable.filter(({ isKnown }) => isKnown);
-  const others = readable.filter(({ isKnown }) => !isKnown);
-  return [...known, ...others].slice(0, MOST_COMPARED);
+  const seen = new Map();
+  const placed = readable.map((picture) => {
+    const { truth } = picture;
+    const place = seen.get(truth) ?? 0;
+    seen.set(truth, place + 1);
+    return { picture, rank: typeof truth === "string" ? place : place + readable.length };
+  });
+  // Sorting keeps the order of equals, so each label gives its first picture, then its second.
+  placed.sort((one, other) => one.rank - other.rank);
+  return placed.slice(0, MOST_COMPARED).map(({ picture }) => picture);
 }
 
 /**

@@ -2,7 +2,7 @@
 
 import { isSuperseded } from "../api.js";
 import { byId, element, showNotice } from "../dom.js";
-import { pictures as countOf } from "../status.js";
+import { pictures } from "../status.js";
 import { RunProgress } from "./run_progress.js";
 import {
   MOST_COMPARED,
@@ -40,7 +40,7 @@ export class TemplatePanel {
     const most = view.pictures.length > MOST_COMPARED ? `, of ${view.pictures.length}` : "";
     byId("template-compare").disabled = !count || view.labels.length < 2;
     byId("template-compare-hint").textContent = count
-      ? `${countOf(count)}${most}; labels from the words alone, without examples and calibration`
+      ? `${pictures(count)}${most}; labels from the words alone, without examples and calibration`
       : "Drop pictures first.";
     this.#drawPreview();
     this.#drawRows();
@@ -177,7 +177,7 @@ function otherWinners({ name, effect, error, base, open }) {
 
 function rightOf(effect) {
   if (!effect?.known) return "";
-  return `${percent(effect.right / effect.known)} of ${effect.known}`;
+  return `${effect.right}\u00a0of\u00a0${effect.known}`;
 }
 
 function filled(template, label) {

@@ -35,8 +35,8 @@ export function verdictOf(result, { leastScore, calibration, truth }) {
  */
 export function percent(share) {
   const value = share * 100;
-  if (value > 0 && value < 0.1) return "<0.1\u00a0%";
-  return `${value.toFixed(value < 10 && value > 0 ? 1 : 0)}\u00a0%`;
+  if (value > 0 && value < 0.1) return "<0.1 %";
+  return `${value.toFixed(value < 10 && value > 0 ? 1 : 0)} %`;
 }
 
 function reasonInWords(rule, { best, leastScore, calibration }) {
