@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from cli.any_gallery import Added, Deleted, Found, SearchRequest
 from cli.opening import chosen_model, open_encoder, open_gallery, require_gallery
 from core.types import JSONObject
-from sightline.answers import Hit, SearchAnswer, TermShare
+from sightline.answers import Hit, Ranks, SearchAnswer, TermShare
 
 if TYPE_CHECKING:
     from cli.adding import AddRequest
@@ -127,4 +127,5 @@ def _hit(hit: FolderHit, labels: tuple[str, ...]) -> Hit:
             TermShare(label, term.weight, term.cosine, term.contribution)
             for label, term in zip(labels, hit.terms, strict=True)
         )
-    return Hit(hit.id, hit.score, hit.confidence, hit.caption, hit.metadata, terms)
+    ranks = None if hit.ranks is None else Ranks(hit.ranks.vector, hit.ranks.keyword)
+    return Hit(hit.id, hit.score, hit.confidence, hit.caption, hit.metadata, terms, ranks)

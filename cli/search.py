@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -179,6 +180,7 @@ def _hit_object(hit: Hit, path: str | None) -> JSONObject:
         "metadata": hit.metadata,
         "path": path,
         "terms": terms,
+        "ranks": None if hit.ranks is None else asdict(hit.ranks),
     }
 
 

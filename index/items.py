@@ -84,6 +84,15 @@ class TermContribution:
 
 
 @dataclass(frozen=True, slots=True)
+class Ranks:
+    """The places of a hybrid hit in the two rankings that were fused, from 1."""
+
+    vector: int | None
+    """``None`` where it is not among the places of that ranking that are read."""
+    keyword: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Hit:
     """One answer of a search."""
 
@@ -98,6 +107,8 @@ class Hit:
     """sha256 of the image's bytes, hexadecimal."""
     terms: tuple[TermContribution, ...] | None = None
     """Filled by ``explain``."""
+    ranks: Ranks | None = None
+    """Of mode hybrid."""
 
 
 @dataclass(frozen=True, slots=True)

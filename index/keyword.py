@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from core.errors import QueryError
 from core.timing import timed
 from index.filter_sql import SQLCondition
+from index.items import Ranks
 from index.query import Term
 from index.ranking import After, Ranked
 from index.store import StoreReader
@@ -83,15 +84,23 @@ def rank_words(
         return [Ranked(*row) for row in rows]
 
 
-def fuse(rankings: Sequence[Sequence[Ranked]], *, after: After | None, count: int) -> list[Ranked]:
+def fuse(
+    by_vector: Sequence[Ranked], by_words: Sequence[Ranked], *, after: After | None, count: int
+) -> list[Ranked]:
     """Return the places by the sum of reciprocal ranks, descending, then by id."""
-    scores: dict[tuple[int, str], float] = {}
-    for ranking in rankings:
-        for rank, place in enumerate(ranking, start=1):
-            key = (place.row_id, place.id)
-            scores[key] = scores.get(key, 0.0) + 1 / (_RANK_CONSTANT + rank)
-    places = [Ranked(*key, score) for key, score in scores.items()]
+    vector_ranks = {place.row_id: rank for rank, place in enumerate(by_vector, start=1)}
+    word_ranks = {place.row_id: rank for rank, place in enumerate(by_words, start=1)}
+    ids = {place.row_id: place.id for place in (*by_vector, *by_words)}
+    places = []
+    for row_id, name in ids.items():
+        ranks = Ranks(vector_ranks.get(row_id), word_ranks.get(row_id))
+        places.append(Ranked(row_id, name, _fused_score(ranks), ranks=ranks))
     places.sort(key=lambda place: (-place.score, place.id))
     if after is not None:
         places = [place for place in places if (-place.score, place.id) > (-after.score, after.id)]
     return places[:count]
+
+
+def _fused_score(ranks: Ranks) -> float:
+    both = (ranks.vector, ranks.keyword)
+    return sum(1 / (_RANK_CONSTANT + rank) for rank in both if rank is not None)

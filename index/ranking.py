@@ -11,7 +11,7 @@ import numpy as np
 
 from core.timing import timed
 from core.types import FloatArray, IdArray
-from index.items import Item
+from index.items import Item, Ranks
 from index.live import IndexLagsError, LiveIndex
 from index.store import StoreReader
 
@@ -27,6 +27,8 @@ class Ranked:
     score: float
     item: Item | None = None
     """The item, where it was read to find the id."""
+    ranks: Ranks | None = None
+    """Of a place in the fusion of two rankings."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,7 +128,7 @@ class Searcher:
         condition = self._store.condition(filter)
         by_words = rank_words(self._store, expression, condition, count=FUSED_DEPTH, after=None)
         by_vector = self._by_vector(query_D, filter, count=FUSED_DEPTH, after=None)
-        places = fuse([by_vector.places, by_words], count=count, after=after)
+        places = fuse(by_vector.places, by_words, count=count, after=after)
         return Ranking(places, by_vector.plan)
 
     def _hits(self, places: Sequence[Ranked]) -> tuple[Hit, ...]:
@@ -139,10 +139,18 @@ class Searcher:
                 items |= self._store.items_of_rows(missing)
         if len(items) < len(places):
             raise IndexLagsError
-        found = [(items[place.row_id], place.score) for place in places]
+        found = [(items[place.row_id], place) for place in places]
         return tuple(
-            Hit(item.id, score, None, item.caption, item.metadata, item.digest)
-            for item, score in found
+            Hit(
+                item.id,
+                place.score,
+                None,
+                item.caption,
+                item.metadata,
+                item.digest,
+                ranks=place.ranks,
+            )
+            for item, place in found
         )
 
     def _consistently(

@@ -45,6 +45,13 @@ class Contribution(Answer):
     contribution: float = Field(description="the term's share of the score")
 
 
+class Ranks(Answer):
+    """Places of a hit in the two rankings of mode hybrid, from 1; null: not among the first 1000."""
+
+    vector: int | None
+    keyword: int | None
+
+
 class Hit(Answer):
     """One item that was found."""
 
@@ -61,6 +68,7 @@ class Hit(Answer):
     thumbnail_width: int | None = Field(description=_SHAPE)
     thumbnail_height: int | None = Field(description=_SHAPE)
     terms: list[Contribution] | None = Field(description="filled by explain")
+    ranks: Ranks | None = Field(description="of mode hybrid")
 
 
 class SearchAnswer(Answer):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 
 from core.errors import QueryError, SightlineError
 from core.timing import timed
@@ -57,6 +58,7 @@ def search(engine: Engine, fields: SearchRequest, files: Sequence[bytes]) -> JSO
             "metadata": hit.metadata,
             **picture_fields(engine.gallery, hit),
             "terms": _contributions(hit.terms, terms),
+            "ranks": None if hit.ranks is None else asdict(hit.ranks),
         }
         for hit in found.hits
     ]

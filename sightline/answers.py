@@ -26,6 +26,14 @@ class TermShare:
 
 
 @dataclass(frozen=True, slots=True)
+class Ranks:
+    """The places of a hit of mode hybrid in its two rankings, from 1; ``None``: not among them."""
+
+    vector: int | None
+    keyword: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Hit:
     """One answer of a search."""
 
@@ -38,6 +46,8 @@ class Hit:
     metadata: JSONObject
     terms: tuple[TermShare, ...] | None = None
     """Filled by ``explain``."""
+    ranks: Ranks | None = None
+    """Of mode hybrid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +203,7 @@ def read_models(answer: JSONAnswer) -> tuple[Model, ...]:
 
 def _hit(answer: JSONAnswer) -> Hit:
     terms = answer.get("terms")
+    ranks = answer.get("ranks")
     return Hit(
         id=str(answer["id"]),
         score=float(answer["score"]),
@@ -210,4 +221,5 @@ def _hit(answer: JSONAnswer) -> Hit:
             )
             for term in terms
         ),
+        ranks=None if ranks is None else Ranks(ranks["vector"], ranks["keyword"]),
     )

@@ -37,6 +37,7 @@ _EXAMPLE: JSONObject = {
             "thumbnail_width": 320,
             "thumbnail_height": 240,
             "terms": None,
+            "ranks": None,
         }
     ],
 }

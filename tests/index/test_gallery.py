@@ -25,7 +25,7 @@ from encoders.decoding import DecodeLimits
 from index.adding import NewImage
 from index.filters import parse_filter
 from index.gallery import Gallery
-from index.items import Status
+from index.items import Ranks, Status
 from index.query import Query, Term, parse_query
 from tests.fakes import FakeEncoder, picture_bytes
 
@@ -357,5 +357,14 @@ def test_hybrid_mode_fuses_both_rankings(gallery: Gallery) -> None:
 
     assert found.hits[0].id == "red"
     assert found.hits[0].score == pytest.approx(2 / 61)
+    assert found.hits[0].ranks == Ranks(vector=1, keyword=1)
     assert (*found.hits, *rest.hits) == whole.hits
     assert len(whole.hits) == 4
+
+
+def test_a_hybrid_hit_tells_its_place_in_each_ranking(gallery: Gallery) -> None:
+    """Only one caption has the word: the others have no place by words; other modes have none."""
+    hits = gallery.search(Query(parse_query("red"), mode="hybrid", k=3)).hits
+
+    assert [hit.ranks for hit in hits] == [Ranks(1, 1), Ranks(2, None), Ranks(3, None)]
+    assert gallery.search(Query(parse_query("red"), k=1)).hits[0].ranks is None

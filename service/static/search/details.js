@@ -1,11 +1,13 @@
 /** One picture large: what is known of it, why it was found, and what is near to it. */
 
 import { isSuperseded, search } from "../api.js";
-import { byId, element, icon, isTyping } from "../dom.js";
+import { byId, element, isTyping } from "../dom.js";
 import { imageAddress, thumbnailAddress } from "../picture_address.js";
 import { routeAddress } from "../route.js";
+import { factParts } from "./facts.js";
 import { idTerm } from "./terms.js";
 import { captionOf } from "./tile.js";
+import { scoreParts, whyParts } from "./why.js";
 
 const NEIGHBOURS = 8;
 const COPIED_MS = 1600;
@@ -32,15 +34,17 @@ export class Details {
    *
    * @param {string} id
    * @param {{hit: object|null, previous?: object|null, next?: object|null,
-   *   canPush: boolean}} context `hit` is null until it is known; `canPush` when there is a
-   *   query to push away from
+   *   question: {query: string, image: File|null, mode: string}}} context `hit` is null until it
+   *   is known
    */
-  show(id, { hit, previous = null, next = null, canPush }) {
+  show(id, { hit, previous = null, next = null, question }) {
     this.id = id;
     this.hit = hit;
+    this.question = question;
     this.isHit = typeof hit?.score === "number";
     this.showSteps({ previous, next });
-    byId("details-less").hidden = !canPush;
+    // Without a query there is nothing to push away from.
+    byId("details-less").hidden = !question.query && !question.image;
     byId("details-copy-text").textContent = "Copy link";
     this.#describe(hit ?? { id, caption: "Loading" });
     if (!this.dialog.open) this.dialog.showModal();
@@ -118,14 +122,14 @@ export class Details {
     };
     byId("details-caption").textContent = caption;
     byId("details-original").href = hit.image_url ? imageAddress(hit) : "#";
-    byId("details-score").replaceChildren(...scoreParts(hit));
-    byId("details-facts").replaceChildren(...facts(hit, this.actions.onFilter));
+    byId("details-score").replaceChildren(...scoreParts(hit, this.question.mode));
+    byId("details-facts").replaceChildren(...factParts(hit, this.actions.onFilter));
     const controls = this.isHit ? this.actions.marks.controls(hit) : null;
     byId("details-marks").hidden = !controls;
     byId("details-marks").replaceChildren(...(controls ? [controls] : []));
     const why = byId("details-why");
-    why.hidden = !hit.terms?.length;
-    why.replaceChildren(...(hit.terms?.length ? contributions(hit.terms) : []));
+    why.replaceChildren(...whyParts(hit, this.question));
+    why.hidden = !why.childElementCount;
   }
 
   async #showNeighbours(id) {
@@ -171,59 +175,4 @@ export class Details {
       text.textContent = "Copy link";
     }, COPIED_MS);
   }
-}
-
-function scoreParts({ score, confidence }) {
-  if (typeof score !== "number") return [];
-  const parts = [element("span", {}, "Score "), element("b", {}, score.toFixed(4))];
-  if (typeof confidence !== "number") return parts;
-  const percent = `${Math.round(confidence * 100)} %`;
-  return [...parts, element("span", {}, ", confidence "), element("b", {}, percent)];
-}
-
-function facts({ id, metadata = {} }, onFilter) {
-  const own = [element("dt", {}, "id"), element("dd", { dir: "auto" }, id)];
-  const others = Object.entries(metadata).flatMap(([name, value]) => {
-    const text = element("dd", { dir: "auto" }, factValue(factText(value)));
-    if (isScalar(value) && !isLink(value)) text.append(filterButton(name, value, onFilter));
-    return [element("dt", {}, name), text];
-  });
-  return [...own, ...others];
-}
-
-function isLink(value) {
-  return /^https?:\/\//.test(value);
-}
-
-function isScalar(value) {
-  return ["string", "number", "boolean"].includes(typeof value);
-}
-
-function filterButton(name, value, onFilter) {
-  const label = `Only pictures with ${name} ${value}`;
-  const onclick = () => onFilter(name, value);
-  const properties = { type: "button", class: "fact-filter", "aria-label": label, title: label };
-  return element("button", { ...properties, onclick }, icon("filter"));
-}
-
-function factText(value) {
-  if (Array.isArray(value)) return value.map(factText).join("; ");
-  return typeof value === "string" ? value : JSON.stringify(value);
-}
-
-function factValue(text) {
-  if (!isLink(text)) return text;
-  return element("a", { href: text, target: "_blank", rel: "noopener noreferrer" }, text);
-}
-
-function contributions(terms) {
-  const largest = Math.max(...terms.map(({ contribution }) => Math.abs(contribution)), 1e-9);
-  const rows = terms.map(({ term, contribution }) => {
-    const bar = element("span", { class: "why-bar", "aria-hidden": "true" });
-    bar.style.setProperty("--share", (Math.abs(contribution) / largest).toFixed(3));
-    bar.dataset.sign = contribution < 0 ? "minus" : "plus";
-    const value = `${contribution < 0 ? "\u2212" : "+"}${Math.abs(contribution).toFixed(3)}`;
-    return element("li", {}, element("span", {}, term), bar, element("b", {}, value));
-  });
-  return [element("h3", {}, "Why this picture"), element("ul", {}, ...rows)];
 }

@@ -23,7 +23,7 @@ export class SearchView {
     this.shown = { query: "", image: null, mode: "vector", filter: null };
     this.element = byId("search-view");
     this.box = new QueryBox((request) => this.#ask(request));
-    this.marks = new HitMarks();
+    this.marks = new HitMarks((isOn) => this.#setJudge(isOn));
     this.grid = new Grid(byId("grid"), {
       marks: this.marks,
       addressOf: (item) => routeAddress({ ...this.#route(), item }),
@@ -71,6 +71,7 @@ export class SearchView {
     const { query, mode, filter, cutoff } = route;
     const key = JSON.stringify([query, mode, filter, image ? state.image : null]);
     this.cutoff = cutoff;
+    this.judge = route.judge;
     this.box.show(query, image);
     this.options.show(route);
     if (key !== this.shownKey) {
@@ -81,6 +82,7 @@ export class SearchView {
       this.#showTitle();
     } else if (this.isAway && state.isReturn) this.grid.restore(this.grid.kept());
     this.isAway = false;
+    this.marks.judge(route.judge);
     this.grid.drawCutoff(cutoff);
     this.#showDetails(route.item);
   }
@@ -119,7 +121,7 @@ export class SearchView {
   }
 
   #go(change, { isTyping = false, replace = false } = {}) {
-    const { image, ...route } = { ...this.shown, cutoff: this.cutoff, ...change };
+    const { image, ...route } = { ...this.shown, ...this.#kept(), ...change };
     const state = { isTyping };
     if (image) state.image = this.images.keep(image);
     this.router.go(route, { replace, state });
@@ -151,7 +153,17 @@ export class SearchView {
   /** @returns {Partial<import("./route.js").Route>} of what is shown, without an open picture */
   #route() {
     const { image, ...route } = this.shown;
-    return { ...route, cutoff: this.cutoff };
+    return { ...route, ...this.#kept() };
+  }
+
+  /** @returns {{cutoff: number, judge: boolean}} what stays from search to search */
+  #kept() {
+    return { cutoff: this.cutoff, judge: this.judge };
+  }
+
+  #setJudge(judge) {
+    this.judge = judge;
+    this.router.go(this.#route(), { replace: true, state: this.router.state });
   }
 
   #showTitle() {
@@ -184,7 +196,7 @@ export class SearchView {
     if (!id) return;
     const around = this.grid.around(id);
     if (isHit || !around.hit) this.details.showSteps(around);
-    else this.details.show(id, { ...around, canPush: this.list.isAsked });
+    else this.details.show(id, { ...around, question: this.shown });
   }
 
   async #showDetails(id) {
@@ -196,14 +208,14 @@ export class SearchView {
       return;
     }
     const { hit, previous, next } = this.grid.around(id);
-    const canPush = this.list.isAsked;
-    this.details.show(id, { hit, previous, next, canPush });
+    const question = this.shown;
+    this.details.show(id, { hit, previous, next, question });
     // Whoever walks through the pictures one by one gets more of them, too.
     if (hit && !next) this.list.more();
     if (hit) return;
     try {
       const item = await getItem(id);
-      if (this.details.id === id && !this.details.isHit) this.details.show(id, { hit: item, canPush });
+      if (this.details.id === id && !this.details.isHit) this.details.show(id, { hit: item, question });
     } catch (error) {
       if (this.details.id === id) this.details.fail(error);
     }

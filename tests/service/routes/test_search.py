@@ -47,6 +47,7 @@ def test_words_in_the_address_find_the_picture(colours: httpx.Client) -> None:
         "thumbnail_width": 32,
         "thumbnail_height": 24,
         "terms": None,
+        "ranks": None,
     }
 
 
