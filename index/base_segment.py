@@ -41,7 +41,7 @@ _LEAST_SHARE = 0.25
 """Without lists to visit more of, an approximate index is not asked below this allowed share."""
 _LEAST_PRODUCT = {"flat-fp16": 5, "flat-int8": 16}
 """From so many queries on, one product in float32 takes less than as many scans of the codes."""
-_LEAST_BYTES = 256
+_LEAST_BYTES = 128
 """Rows that a scan of 8-bit codes fetches at least: its bound on errors is wide."""
 _MOST_BYTES = 16_384
 """Beyond so many a scan in float32 takes less than looking at each of them again."""
