@@ -2,7 +2,7 @@
 
 import { byId, element, icon } from "../dom.js";
 import { routeAddress } from "../route.js";
-import { filterParts } from "../search/filters.js";
+import { filterParts } from "../search/filter_words.js";
 import { share } from "./measures.js";
 
 const COLUMNS = 8;

@@ -3,7 +3,8 @@
 import { getFieldValues, getFields } from "../api.js";
 import { byId, element } from "../dom.js";
 import { fieldConditions } from "./filter_field.js";
-import { chosenValues, filterParts } from "./filters.js";
+import { filterParts } from "./filter_words.js";
+import { chosenValues } from "./filters.js";
 
 const MOST_VALUES = 100;
 const NO_FIELDS = "These pictures have no metadata to filter by.";

@@ -5,8 +5,6 @@
  * @typedef {string|number|boolean} Scalar
  */
 
-const MOST_VALUES_IN_WORDS = 3;
-const OPERATORS = { gt: ">", gte: "\u2265", lt: "<", lte: "\u2264", ne: "\u2260" };
 
 /**
  * Read the filter of an address.
@@ -79,41 +77,6 @@ export function withCondition(filter, field, condition) {
   return Object.keys(rest).length ? rest : null;
 }
 
-/**
- * Return the conditions of a filter in words.
- *
- * @param {object|string|null} filter
- * @returns {{field: string, text: string}[]}
- */
-export function filterParts(filter) {
-  if (filter === null) return [];
-  if (typeof filter === "string") return [{ field: "", text: filter }];
-  return Object.entries(filter).map(([field, condition]) => {
-    if (isChoice(field, condition)) return { field, text: `${condition.in.length} chosen pictures` };
-    return { field, text: conditionText(condition) };
-  });
-}
-
-/** Many pictures by their ids, as the view Add links to them. */
-function isChoice(field, condition) {
-  return field === "@id" && condition?.in?.length > MOST_VALUES_IN_WORDS;
-}
-
-function listText(values) {
-  if (values.length <= MOST_VALUES_IN_WORDS + 1) return values.join(" or ");
-  const rest = values.length - MOST_VALUES_IN_WORDS;
-  return `${values.slice(0, MOST_VALUES_IN_WORDS).join(" or ")} or ${rest} more`;
-}
-
 function conditionOf(filter, field) {
   return typeof filter === "object" ? filter?.[field] : undefined;
-}
-
-function conditionText(condition) {
-  if (typeof condition !== "object" || condition === null) return String(condition);
-  if (Array.isArray(condition.in)) return listText(condition.in);
-  if (typeof condition.prefix === "string") return `${condition.prefix}\u2026`;
-  const parts = Object.entries(condition);
-  if (parts.some(([operator]) => !OPERATORS[operator])) return JSON.stringify(condition);
-  return parts.map(([operator, value]) => `${OPERATORS[operator]} ${value}`).join(", ");
 }

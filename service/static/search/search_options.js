@@ -2,7 +2,8 @@
 
 import { byId, element, icon } from "../dom.js";
 import { FilterPanel } from "./filter_panel.js";
-import { filterParts, withCondition } from "./filters.js";
+import { filterParts } from "./filter_words.js";
+import { withCondition } from "./filters.js";
 
 /** The switch of modes, the filters as chips, and the slider of the cut-off line. */
 export class SearchOptions {
@@ -56,8 +57,9 @@ export class SearchOptions {
     byId("cutoff-value").textContent = `${percent} %`;
   }
 
-  #chip({ field, text }) {
-    const name = field ? `${field}: ${text}` : text;
+  #chip({ field, text, isJoint }) {
+    const isNamed = field && !isJoint;
+    const name = isNamed ? `${field}: ${text}` : text;
     const edit = element(
       "button",
       {
@@ -66,7 +68,7 @@ export class SearchOptions {
         "aria-label": `Edit the filter ${name}`,
         onclick: () => this.panel.open(this.filter, field),
       },
-      field ? element("span", { class: "chip-field-name" }, field) : null,
+      isNamed ? element("span", { class: "chip-field-name" }, field) : null,
       element("bdi", {}, text),
     );
     const remove = element(
