@@ -4,13 +4,13 @@ import { isSuperseded, search } from "../api.js";
 import { byId, element, isTyping } from "../dom.js";
 import { imageAddress, thumbnailAddress } from "../picture_address.js";
 import { routeAddress } from "../route.js";
+import { copyLink } from "./copy_link.js";
 import { factParts } from "./facts.js";
 import { idTerm } from "./terms.js";
 import { captionOf } from "./tile.js";
 import { scoreParts, whyParts } from "./why.js";
 
 const NEIGHBOURS = 8;
-const COPIED_MS = 1600;
 const MOST_ENLARGED = 2;
 const NEIGHBOUR_PX = 80;
 
@@ -83,7 +83,9 @@ export class Details {
     press("details-close", () => this.actions.onClose());
     press("details-more", () => this.actions.onMore(this.id));
     press("details-less", () => this.actions.onLess(this.id));
-    press("details-copy", () => this.#copyLink());
+    press("details-copy", () => {
+      copyLink(byId("details-copy-text"), routeAddress({ item: this.id }));
+    });
     press("details-previous", () => this.#step("previous"));
     press("details-next", () => this.#step("next"));
     this.dialog.addEventListener("cancel", (event) => {
@@ -159,20 +161,5 @@ export class Details {
     });
     const onclick = () => this.actions.onStep(hit.id);
     return element("li", {}, element("button", { type: "button", onclick }, picture));
-  }
-
-  async #copyLink() {
-    const text = byId("details-copy-text");
-    const address = new URL(routeAddress({ item: this.id }), window.location.href).href;
-    try {
-      await navigator.clipboard.writeText(address);
-      text.textContent = "Copied";
-    } catch {
-      // Browsers refuse the clipboard to pages without TLS that are not on this machine.
-      window.prompt("Copy this link", address);
-    }
-    setTimeout(() => {
-      text.textContent = "Copy link";
-    }, COPIED_MS);
   }
 }

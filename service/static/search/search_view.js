@@ -3,6 +3,7 @@
 import { getItem } from "../api.js";
 import { byId } from "../dom.js";
 import { routeAddress } from "../route.js";
+import { copyLink } from "./copy_link.js";
 import { Details } from "./details.js";
 import { withCondition } from "./filters.js";
 import { Grid } from "./grid.js";
@@ -49,6 +50,7 @@ export class SearchView {
       onLess: (id) => this.#lessLike(id),
       onFilter: (field, value) => this.#onlyWith(field, value),
     });
+    byId("search-copy").addEventListener("click", () => this.#copyLink());
     for (const button of document.querySelectorAll("#examples button")) {
       button.addEventListener("click", () => this.#go({ query: button.dataset.query }));
     }
@@ -166,7 +168,14 @@ export class SearchView {
     this.router.go(this.#route(), { replace: true, state: this.router.state });
   }
 
+  #copyLink() {
+    // A picture of the user's own is in this window and nowhere else.
+    const done = this.shown.image ? "Copied; your picture is not part of a link" : "Copied";
+    copyLink(byId("search-copy-text"), routeAddress(this.#route()), done);
+  }
+
   #showTitle() {
+    byId("search-copy").hidden = !this.list.isAsked;
     this.element.classList.toggle("is-asked", this.list.isAsked);
     const name = this.shown.query || "Like a picture";
     document.title = this.list.isAsked ? `${name} - Sightline` : "Sightline";
