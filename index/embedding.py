@@ -17,7 +17,7 @@ from encoders.preprocessing import preprocess_bytes
 from index.query import Term
 from index.vectors import checked_vector, unit_vector
 
-_IMAGES_OF_A_BATCH = 32
+_IMAGES_OF_A_BATCH = 64
 
 
 def embed_images(
