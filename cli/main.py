@@ -37,6 +37,7 @@ COMMANDS = {
     "labels": "save label sets, teach them by examples, calibrate them",
     "data": "check, filter and de-duplicate image-text pairs",
     "train": "train a dual encoder on image-text pairs",
+    "judgements": "list, export, import and score hits that were marked right or wrong",
     "evaluate": "score retrieval and zero-shot labels offline",
     "models": "list, show, verify and export models",
 }

@@ -101,6 +101,30 @@ def hits_of(gallery: Gallery, query: JudgedQuery, *, depth: int = DEPTH) -> list
         return str(error)
 
 
+def judged_run(
+    gallery: Gallery,
+    queries: Sequence[JudgedQuery],
+    *,
+    depth: int = DEPTH,
+    before_each: Callable[[], None] = lambda: None,
+) -> dict[str, list[str]]:
+    """Return the ids of the hits of judged queries by query id; one that cannot be asked has none.
+
+    Args:
+        gallery: to search.
+        queries: those that are judged.
+        depth: hits of each.
+        before_each: called before each search; may raise to end the work.
+    """
+    run: dict[str, list[str]] = {}
+    for query in queries:
+        before_each()
+        hits = hits_of(gallery, query, depth=depth)
+        if not isinstance(hits, str):
+            run[query.id] = hits
+    return run
+
+
 def quality_of(
     asked: Sequence[tuple[JudgedQuery, Mapping[str, int], Sequence[str] | str]], *, k: int
 ) -> Quality:

@@ -11,14 +11,13 @@ from index.filters import filter_json
 from index.judged_pairs import write_judged_pairs
 from index.judged_queries import JudgedQuery, judged_query
 from index.judgement_files import (
-    JudgedSet,
     jsonl_text,
     judged_sets,
     qrels_text,
     queries_text,
     run_text,
 )
-from index.judgement_quality import Quality, hits_of, live_quality
+from index.judgement_quality import Quality, judged_run, live_quality
 from index.judgements import (
     ForgetQuery,
     Judge,
@@ -133,7 +132,9 @@ def export_text(engine: Engine, format: TextFormat) -> str:
     """
     sets = judged_sets(engine.gallery.collection.store)
     if format == "run":
-        return run_text(_run(engine, [one for one in sets if one.grades]))
+        queries = [one.query for one in sets if one.grades]
+        _begin(queries)
+        return run_text(judged_run(engine.gallery, queries, before_each=_check_deadline))
     return {"qrels": qrels_text, "queries": queries_text, "jsonl": jsonl_text}[format](sets)
 
 
@@ -153,18 +154,6 @@ def export_pairs(engine: Engine) -> tuple[IO[bytes], int]:
         file.close()
         raise
     return file, size
-
-
-def _run(engine: Engine, sets: list[JudgedSet]) -> dict[str, list[str]]:
-    _begin([one.query for one in sets])
-    found: dict[str, list[str]] = {}
-    for one in sets:
-        _check_deadline()
-        hits = hits_of(engine.gallery, one.query)
-        # What cannot be asked any more has no line, as a run has it.
-        if not isinstance(hits, str):
-            found[one.query.id] = hits
-    return found
 
 
 def _begin(queries: list[JudgedQuery]) -> None:

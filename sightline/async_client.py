@@ -23,6 +23,7 @@ from sightline.call import check_address
 from sightline.client import SEARCH_PAGE, SECONDS_BETWEEN_PROBES
 from sightline.images import ImageLike
 from sightline.items import AsyncItems
+from sightline.judgements import AsyncJudgements
 from sightline.label_answers import ClassifyAnswer, Labels
 from sightline.label_calls import LabelRequest, classify_call
 from sightline.label_sets import AsyncLabelSets
@@ -65,6 +66,7 @@ class AsyncClient:
         self._transport = AsyncTransport(connection.open_async(), retries or RetryRule())
         self.items = AsyncItems(self._transport)
         self.label_sets = AsyncLabelSets(self._transport)
+        self.judgements = AsyncJudgements(self._transport)
 
     async def __aenter__(self) -> Self:
         """Return itself."""

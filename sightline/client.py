@@ -23,6 +23,7 @@ from sightline.answers import FieldUse, Gallery, Hit, ItemResult, Model, SearchA
 from sightline.call import check_address
 from sightline.images import ImageLike
 from sightline.items import Items
+from sightline.judgements import Judgements
 from sightline.label_answers import ClassifyAnswer, Labels
 from sightline.label_calls import LabelRequest, classify_call
 from sightline.label_sets import LabelSets
@@ -69,6 +70,7 @@ class Client:
         self._transport = Transport(connection.open(), retries or RetryRule())
         self.items = Items(self._transport)
         self.label_sets = LabelSets(self._transport)
+        self.judgements = Judgements(self._transport)
 
     def __enter__(self) -> Self:
         """Return itself."""

@@ -23,6 +23,7 @@ from core.errors import (
 from sightline.async_client import AsyncClient
 from sightline.client import Client
 from sightline.items import AsyncItems, Items
+from sightline.judgements import AsyncJudgements, Judgements
 from sightline.label_calls import LabelRequest
 from sightline.label_sets import AsyncLabelSets, LabelSets
 from sightline.query import Term
@@ -269,7 +270,12 @@ def test_what_makes_no_sense_is_refused_before_it_is_sent() -> None:
 
 @pytest.mark.parametrize(
     ("sync", "awaited"),
-    [(Client, AsyncClient), (Items, AsyncItems), (LabelSets, AsyncLabelSets)],
+    [
+        (Client, AsyncClient),
+        (Items, AsyncItems),
+        (LabelSets, AsyncLabelSets),
+        (Judgements, AsyncJudgements),
+    ],
     ids=lambda kind: kind.__name__,
 )
 def test_both_clients_have_the_same_methods(sync: type, awaited: type) -> None:
