@@ -2,12 +2,13 @@
 PYTHON ?= python3
 PORT ?= 8000
 WORKERS ?= 2
+BENCH ?=
 
 SERVE := .venv
 DEV := .venv-dev
 PIP := -m pip install --disable-pip-version-check
 
-.PHONY: demo test check unit format lock starter walkthrough clean
+.PHONY: demo test check unit format lock starter walkthrough bench clean
 
 ## demo: install what serving needs (no torch), index the example gallery, serve it
 demo: $(SERVE)/.installed
@@ -43,6 +44,10 @@ starter: $(DEV)/.installed
 ## walkthrough: train, export, add, search and evaluate on the example pairs
 walkthrough: $(DEV)/.installed
 	PATH="$(CURDIR)/$(DEV)/bin:$$PATH" bash examples/walkthrough.sh
+
+## bench: measure against every peer, which it installs into data/bench (15 GB; quick: BENCH=--quick)
+bench: $(DEV)/.installed
+	$(DEV)/bin/python -m benchmarks.bench $(BENCH)
 
 ## lock: resolve the versions in pyproject.toml again
 lock: $(DEV)/.installed

@@ -49,11 +49,12 @@ class Part:
 
 
 PARTS = (
-    Part("roofline", "matrix products and memory of this machine", 120, 600),
-    Part("embedding", "JPEGs and texts to vectors, beside open_clip", 420, 3600),
+    Part("roofline", "matrix products and memory of this machine", 180, 900),
+    Part("embedding", "JPEGs and texts to vectors, beside open_clip", 600, 5400),
+    Part("preprocessing", "JPEGs to pixels, beside open_clip's transform", 180, 900),
     Part("text_search", "text search over HTTP, beside the model alone", 180, 900),
     Part("bulk", "adding a folder, beside clip-retrieval", 420, 5400, ("clip-retrieval",)),
-    Part("serving", "embeddings over HTTP, beside infinity", 240, 1200, ("infinity",)),
+    Part("serving", "embeddings over HTTP, beside infinity", 300, 1800, ("infinity",)),
     Part("scoring", "metrics, beside ranx and CLIP_benchmark", 240, 1800, ("evaluation",)),
 )
 
@@ -71,8 +72,9 @@ def main() -> None:
     rows: list[Row] = []
     machine = machine_name()
     print(f"machine: {machine}", flush=True)
-    # A plain `kill` stops it as Ctrl-C does.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # A plain `kill` stops it as Ctrl-C does, also where a shell started it in the background.
+    for word in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(word, signal.default_int_handler)
     try:
         run(parts, plan, rows)
     except KeyboardInterrupt:

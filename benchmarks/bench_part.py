@@ -11,14 +11,12 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.bench_rows import Row, as_json, from_json, table
-from benchmarks.environments import FOLDER, ROOT
+from benchmarks.environments import FOLDER
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,16 +73,3 @@ def read_rows(path: Path) -> list[Row]:
         return []
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
     return [from_json(json.loads(text)) for text in lines if text.endswith("\n")]
-
-
-def model_folders(folder: Path = FOLDER) -> Path:
-    """Return the folder of one ViT-B-32 with random weights, made if it is not there.
-
-    It holds ``weights.pt`` for open_clip, ``sightline`` and ``hugging-face``: the same numbers.
-    """
-    models = folder / "models"
-    if not (models / "hugging-face" / "tokenizer_config.json").is_file():
-        folder.mkdir(parents=True, exist_ok=True)
-        words = [sys.executable, "-m", "benchmarks.service_model", str(models)]
-        subprocess.run(words, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
-    return models

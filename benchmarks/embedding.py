@@ -2,10 +2,9 @@
 
     python -m benchmarks.embedding [--quick] [--only single bulk text tower fidelity]
 
-One ViT-B-32 of random weights for all sides, each in a process of its own with as many threads as cores;
-in every round each is asked in turn. ``loop``: open_clip's transform and model in turn, in batches of
-32, as its documentation does. ``loader``: the same with torch's DataLoader ahead, of a process
-for each core.
+One ViT-B-32 of random weights for all sides, each in a process of its own with as many threads as
+cores; in every round each is asked in turn. A loop is open_clip's transform and model in turn, in
+batches of 32, as its documentation shows it; a DataLoader is torch's, with a process for each core.
 """
 
 from __future__ import annotations
@@ -17,10 +16,12 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.bench_part import Plan, model_folders, run_part
+from benchmarks.bench_models import int8_folder, model_folders, tuned_folder
+from benchmarks.bench_part import Plan, run_part
 from benchmarks.bench_rows import Better, Row
 from benchmarks.photographs import SIZES, write_photographs
 from benchmarks.workers import Worker, workers
+from core.errors import EncoderError
 from encoders.open_clip_counting import count_source
 
 PART = "embedding"
@@ -40,6 +41,13 @@ AIM_ONE_TEXT, AIM_MANY_TEXTS = 12.0, 20.0
 LEAST_COSINE = 0.999
 _PICTURES = {SMALL: 64, MIDDLE: 32, LARGE: 16}
 """Different photographs of each size; the bulk path repeats them."""
+_SINGLE = {SMALL: 16, MIDDLE: 12, LARGE: 8}
+_BULK = {
+    SMALL: {"loop": 64, "loader": 128, "ours": 192},
+    MIDDLE: {"loop": 64, "loader": 128, "ours": 192},
+    LARGE: {"loop": 32, "loader": 96, "ours": 192},
+}
+"""Images of one run: with few batches nothing would run ahead of the model."""
 _COUNTER = itertools.count(os.getpid() * 10_000)
 
 
@@ -55,12 +63,12 @@ def measure(plan: Plan) -> Iterator[Row]:
         if plan.wants("fidelity"):
             yield from fidelity(plan, sides, folders[SMALL])
         if plan.wants("single"):
-            for size, count in ((SMALL, 16), (MIDDLE, 12), (LARGE, 8)):
+            for size, count in _SINGLE.items():
                 yield from single(plan, sides, size, folders[size], count)
         if plan.wants("bulk"):
-            for size, count in ((SMALL, 128), (MIDDLE, 64), (LARGE, 32)):
+            for size, counts in _BULK.items():
                 if not (plan.is_quick and size == MIDDLE):
-                    yield from bulk(plan, sides, size, folders[size], count)
+                    yield from bulk(plan, sides, size, folders[size], counts)
         if plan.wants("text"):
             yield from texts(plan, sides)
         if plan.wants("tower"):
@@ -70,17 +78,23 @@ def measure(plan: Plan) -> Iterator[Row]:
 def start(plan: Plan) -> tuple[dict[str, Worker], list[Row]]:
     """Start every side that there is; return rows for those that there are not."""
     models = model_folders(plan.folder)
-    threads = ["--threads", str(plan.threads)]
+    folders = dict.fromkeys(OURS, models / "sightline")
+    missing = []
+    try:
+        folders |= dict.fromkeys(OURS, tuned_folder(plan.folder))
+        folders["int8"] = int8_folder(plan.folder)
+    except (RuntimeError, EncoderError) as error:
+        missing.append(Row(PART, "runtimes as tuned", reason=f"not measured: {error}"))
     words = {PEER: ["benchmarks.embedding_open_clip", ARCHITECTURE, str(models / "weights.pt")]}
-    for precision in OURS:
-        words[precision] = ["benchmarks.embedding_ours", str(models / "sightline"), precision]
+    for precision, own in folders.items():
+        words[precision] = ["benchmarks.embedding_ours", str(own), precision]
     log = plan.folder / "log"
     log.mkdir(parents=True, exist_ok=True)
+    threads = ["--threads", str(plan.threads)]
     started = {
         name: Worker(name, [*said, *threads], threads=plan.threads, log=log / f"side-{place}.txt")
         for place, (name, said) in enumerate(words.items())
     }
-    missing = []
     for name, worker in [*started.items()]:
         try:
             worker.wait_until_ready()
@@ -102,20 +116,19 @@ def single(
 
 
 def bulk(
-    plan: Plan, sides: Mapping[str, Worker], size: str, folder: Path, count: int
+    plan: Plan, sides: Mapping[str, Worker], size: str, folder: Path, counts: Mapping[str, int]
 ) -> Iterator[Row]:
     """Yield the rows of many images, beside both ways to use open_clip."""
-    words = {"folder": str(folder), "count": count}
     found: dict[str, list[float]] = {}
     for _ in range(_rounds(plan)):
         for name, worker in sides.items():
-            for way in WAYS if name == PEER else ("",):
-                found.setdefault(way or name, []).append(
-                    worker.ask("many_images", **words, way=way)
-                )
+            for way in WAYS if name == PEER else ("ours",):
+                words = {"folder": str(folder), "count": counts[way], "way": way}
+                key = way if name == PEER else name
+                found.setdefault(key, []).append(worker.ask("many_images", **words))
+    aims = {precision: aim for (of, precision), aim in AIMS_MANY.items() if of == size}
     for way, explained in WAYS.items():
         pair = {name: found[name] for name in sides if name != PEER} | {PEER: found[way]}
-        aims = {precision: aim for (of, precision), aim in AIMS_MANY.items() if of == size}
         what = f"many JPEGs of {size}, beside {explained}"
         yield from rows(what, pair, unit="images/s", better="more", aims=aims)
 

@@ -7,28 +7,31 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks.embedding_tasks import tasks_of
 from benchmarks.workers import serve
+from core.prefetch import batched, prefetched
 from core.types import FloatArray, PixelArray
 from encoders.embedding import encode_image_bytes
 from encoders.loading import load_encoder
 from encoders.preprocessing import preprocess_bytes
+from encoders.tower_plan import PrecisionChoice
+from index.bulk_embedding import PAIRS_OF_A_BATCH
 
-BATCH = 32
+BATCH = PAIRS_OF_A_BATCH
+"""Images of one call, as ``sightline embed`` has them."""
 
 
 class Ours:
     """An encoder and the threads that decode ahead of it."""
 
-    def __init__(self, folder: Path, precision: str, *, threads: int) -> None:
-        """Load the model."""
-        self._encoder = load_encoder(folder, precision=precision, threads=threads)
-        self._pool = ThreadPoolExecutor(threads)
+    def __init__(self, folder: Path, precision: PrecisionChoice, *, threads: int) -> None:
+        """Load the model; a tuned one runs on all cores, as its table says."""
+        self._encoder = load_encoder(folder, precision=precision)
+        self._threads = threads
 
     def embed(self, images: Sequence[bytes]) -> FloatArray:
         """Embed what a request holds."""
@@ -36,15 +39,11 @@ class Ours:
         return np.stack([row for row in found if isinstance(row, np.ndarray)])
 
     def embed_many(self, images: Sequence[bytes], *, way: str) -> FloatArray:
-        """Decode in threads ahead of the model, as ``sightline add`` does."""
+        """Decode in threads ahead of the model, as ``sightline embed`` and ``add`` do."""
         del way
-        pixels = list(self._pool.map(self._pixels, images[:BATCH]))
-        found = []
-        for start in range(0, len(images), BATCH):
-            ahead = [self._pool.submit(self._pixels, d) for d in images[start + BATCH :][:BATCH]]
-            found.append(self._encoder.encode_images(np.stack(pixels)))
-            pixels = [one.result() for one in ahead]
-        return np.concatenate(found)
+        ahead = prefetched(self._pixels, images, workers=self._threads, ahead=2 * BATCH)
+        batches = batched(ahead, most=BATCH)
+        return np.concatenate([self._encoder.encode_images(np.stack(batch)) for batch in batches])
 
     def embed_texts(self, texts: Sequence[str]) -> FloatArray:
         """Embed texts."""
@@ -62,7 +61,7 @@ def main() -> None:
     """Load the model folder that is named and answer."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("precision")
+    parser.add_argument("precision", choices=("float32", "bfloat16", "int8"))
     parser.add_argument("--threads", type=int, required=True)
     asked = parser.parse_args()
     serve(tasks_of(Ours(asked.folder, asked.precision, threads=asked.threads)))

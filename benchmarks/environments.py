@@ -147,16 +147,15 @@ def failure(error: Exception) -> str:
 
 def _run(words: Sequence[str], patience_s: float) -> None:
     environment = {**os.environ, "UV_HTTP_TIMEOUT": "300", "PIP_NO_INPUT": "1"}
-    process = subprocess.Popen(
+    with subprocess.Popen(
         words, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
-    try:
-        _, said = process.communicate(timeout=patience_s)
-    except BaseException:
-        # The installer may have children of its own.
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        raise
+    ) as process:
+        try:
+            _, said = process.communicate(timeout=patience_s)
+        except BaseException:
+            # The installer may have children of its own.
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
     if process.returncode:
         raise subprocess.CalledProcessError(process.returncode, list(words), stderr=said)
 

@@ -1,8 +1,9 @@
-"""Metrics of retrieval from the same vectors: ours beside ranx after torch's search, and CLIP_benchmark.
+"""Metrics of retrieval from the same vectors: ours beside ranx and CLIP_benchmark.
 
     python -m benchmarks.scoring [--quick]
 
-The rows of ``benchmarks.evaluation`` that ``make bench`` shows; figures that two give must be equal.
+The rows of ``benchmarks.evaluation`` that ``make bench`` shows. ranx comes after torch's search.
+Figures that two give must be equal.
 """
 
 from __future__ import annotations

@@ -12,7 +12,8 @@ from contextlib import ExitStack
 from functools import partial
 
 from benchmarks import service, service_peers
-from benchmarks.bench_part import Plan, model_folders, run_part
+from benchmarks.bench_models import model_folders
+from benchmarks.bench_part import Plan, run_part
 from benchmarks.bench_rows import Row
 from benchmarks.environments import PeerMissingError, find
 
