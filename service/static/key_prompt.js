@@ -60,12 +60,18 @@ export function forgetKey(key) {
  */
 export function askForKey(reason, scope = "read") {
   if (!pending.has(scope)) {
-    // One dialog at a time: a second scope waits for the first.
-    const before = Promise.allSettled([...pending.values()]);
-    const asked = before.then(() => prompt(reason, scope)).finally(() => pending.delete(scope));
-    pending.set(scope, asked);
+    const asked = askAfter([...pending.values()], reason, scope);
+    pending.set(scope, asked.finally(() => pending.delete(scope)));
   }
   return pending.get(scope);
+}
+
+/** One dialog at a time; what is entered for another scope may do for this one as well. */
+async function askAfter(others, reason, scope) {
+  const settled = await Promise.allSettled(others);
+  // Any right key begins a session, and a session may look.
+  const maySee = scope === "read" && settled.some(({ status }) => status === "fulfilled");
+  if (!maySee && !keyFor(scope)) await prompt(reason, scope);
 }
 
 function allows(has, needed) {
@@ -119,7 +125,8 @@ async function accept(scope) {
     field.focus();
     return false;
   }
-  if (scope !== "read") held = { key, scope: granted };
+  // For looking none is kept, unless something waits for more than that.
+  if (scope !== "read" || pending.size > 1) held = { key, scope: granted };
   return true;
 }
 

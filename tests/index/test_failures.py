@@ -8,9 +8,17 @@ from pathlib import Path
 import pytest
 
 from core.errors import NotFoundError
-from index.failures import failures_of, recorded_failures
+from index.failures import (
+    Failure,
+    RecordFailures,
+    count_failures,
+    failures_of,
+    latest_failures,
+    recorded_failures,
+)
 from index.gallery import Gallery
 from index.ingest import ImageFile, add_files
+from index.items import FileStamp
 from index.known import split_known
 from tests.fakes import FakeEncoder, picture_bytes
 
@@ -121,3 +129,17 @@ def test_failures_are_told_apart_by_path(gallery: Gallery, tmp_path: Path) -> No
 
     assert [Path(f.stamp.path).name for f in recorded_failures(store, wanted)] == ["a.jpg", "c.jpg"]
     assert len(recorded_failures(store)) == 3
+
+
+def test_failures_are_counted_by_reason_and_the_latest_come_first(gallery: Gallery) -> None:
+    """Of a gallery without any there is nothing to count."""
+    store = gallery.collection.store
+    assert (count_failures(store), latest_failures(store, 2)) == ({}, [])
+    failures = [
+        Failure(FileStamp(path, 1, 1), code, "why", lasting=True, failed_ms=when)
+        for path, code, when in (("/a", "fetch", 1), ("/b", "image_empty", 3), ("/c", "fetch", 2))
+    ]
+    gallery.collection.write(RecordFailures(failures))
+
+    assert count_failures(store) == {"fetch": 2, "image_empty": 1}
+    assert [failure.stamp.path for failure in latest_failures(store, 2)] == ["/b", "/c"]

@@ -88,6 +88,7 @@ def test_readers_and_writers_do_not_wait_for_a_merge(tmp_path: Path) -> None:
         collection.delete([f"{n:05}" for n in range(10)])
         check(collection, range(10, 80))
         assert collection.index.sizes().base == 0
+        assert collection.is_merging
         go_on.set()
         settled(collection)
         check(collection, range(10, 80))
