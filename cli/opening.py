@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from cli.settings import default_model
+from cli.settings import default_model, default_precision
 
 if TYPE_CHECKING:
     from encoders.encoder import Encoder
+    from encoders.tower_plan import PrecisionChoice
     from index.gallery import Gallery
 
 
@@ -19,12 +20,16 @@ def open_encoder(model: str | None, gallery: Path | None) -> Encoder:
         model: path of a model folder or an open_clip source; ``SIGHTLINE_MODEL`` stands in for it.
         gallery: folder whose own model is wanted; it need not exist yet.
 
+    The precision is ``SIGHTLINE_PRECISION``, else what the model was tuned to on this machine.
+
     Raises:
         SightlineError: there is no such model, or it cannot be loaded.
     """
     from encoders.loading import STARTER_MODEL, load_encoder
 
-    return load_encoder(chosen_model(model, gallery) or STARTER_MODEL)
+    # An unknown word is refused by what it is given to.
+    precision = cast("PrecisionChoice", default_precision())
+    return load_encoder(chosen_model(model, gallery) or STARTER_MODEL, precision=precision)
 
 
 def open_gallery(

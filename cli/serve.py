@@ -28,6 +28,10 @@ logger = logging.getLogger("sightline")
     "--reports", type=click.Path(path_type=Path), help="Folder of reports that the page shows."
 )
 @click.option("--config", type=click.Path(path_type=Path), help="TOML file with settings.")
+@click.option(
+    "--precision",
+    help="auto, float32, bfloat16 or int8.  [default: auto: what the model was tuned to here]",
+)
 @click.option("--read-only", is_flag=True, default=None, help="Refuse every change.")
 @click.option("--processes", type=int, help="Processes behind one port, with --read-only.")
 @click.option("--print-config", is_flag=True, help="Print the settings as TOML and stop.")
@@ -39,6 +43,7 @@ def command(
     port: int | None,
     reports: Path | None,
     config: Path | None,
+    precision: str | None,
     read_only: bool | None,
     processes: int | None,
     print_config: bool,
@@ -66,6 +71,7 @@ def command(
         "host": host,
         "port": port,
         "reports_folder": reports,
+        "precision": precision,
         "read_only": read_only,
         "processes": processes,
     }

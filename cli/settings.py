@@ -26,6 +26,11 @@ def default_model() -> str | None:
     return os.environ.get("SIGHTLINE_MODEL") or None
 
 
+def default_precision() -> str:
+    """Return the precision that commands run a model in: ``SIGHTLINE_PRECISION``, else ``auto``."""
+    return os.environ.get("SIGHTLINE_PRECISION") or "auto"
+
+
 def wants_traceback() -> bool:
     """Return whether errors should show their traceback (``SIGHTLINE_DEBUG=1``)."""
     return os.environ.get("SIGHTLINE_DEBUG", "") not in {"", "0"}

@@ -8,10 +8,10 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Sequence
+from functools import cached_property
 from itertools import accumulate, pairwise
 from pathlib import Path
 from types import ModuleType
-from typing import NamedTuple
 
 import numpy as np
 
@@ -40,15 +40,6 @@ from encoders.two_towers import TwoTowerEncoder
 _TELEMETRY_PACKAGE = "openvino_telemetry"
 
 
-class _Towers(NamedTuple):
-    """The compiled towers, named as in ``RuntimePlan``."""
-
-    image: OpenVINOTower
-    images: OpenVINOTower
-    text: OpenVINOTower
-    texts: OpenVINOTower
-
-
 class OpenVINOEncoder(TwoTowerEncoder):
     """A model folder run by OpenVINO; an ``Encoder`` (one thread at a time)."""
 
@@ -59,7 +50,7 @@ class OpenVINOEncoder(TwoTowerEncoder):
         plan: RuntimePlan | None = None,
         cache_folder: Path | None = None,
     ) -> None:
-        """Compile both towers, each once where one item and many are run alike.
+        """Compile both towers; what runs many items in a way of its own is compiled when many come.
 
         Args:
             folder: must have the ONNX files.
@@ -84,8 +75,7 @@ class OpenVINOEncoder(TwoTowerEncoder):
         openvino.Tensor(np.zeros(1, np.float32))
         for tower in (self.plan.image, self.plan.images, self.plan.text, self.plan.texts):
             check_precision(openvino, tower.precision)
-
-        self._towers: _Towers | None = _compile(
+        self._towers: _Towers | None = _Towers(
             openvino, folder, self.plan, cache_folder=cache_folder
         )
 
@@ -97,16 +87,19 @@ class OpenVINOEncoder(TwoTowerEncoder):
         towers = self._open_towers()
         in_bulk = items_in_bulk(len(pixels_NSS3), single=self.plan.image, bulk=self.plan.images)
         sizes = sizes_of_runs(in_bulk, self.plan.images)
-        outputs = towers.images.run(_image_inputs(pixels_NSS3, sizes))
+        outputs = towers.images.run(_image_inputs(pixels_NSS3, sizes)) if in_bulk else []
         alone_NSS3 = pixels_NSS3[in_bulk:]
         return outputs + towers.image.run(_image_inputs(alone_NSS3, [1] * len(alone_NSS3)))
 
     def _sizes_of_text_runs(self, count: int) -> list[int]:
-        return sizes_of_runs(count, self.plan.text if count == 1 else self.plan.texts)
+        # As few as there are streams gain nothing from them.
+        if count <= self.plan.texts.streams:
+            return [1] * count
+        return sizes_of_runs(count, self.plan.texts)
 
     def _run_texts(self, batches: Sequence[TokenBatch]) -> list[FloatArray]:
         towers = self._open_towers()
-        alone = len(batches) == 1 and len(batches[0].input_ids_NL) == 1
+        alone = all(len(batch.input_ids_NL) == 1 for batch in batches)
         tower = towers.text if alone else towers.texts
         return tower.run(
             {"input_ids": batch.input_ids_NL, "attention_mask": batch.attention_mask_NL}
@@ -150,23 +143,46 @@ def import_without_telemetry(name: str) -> ModuleType:
             del sys.modules[_TELEMETRY_PACKAGE]
 
 
-def _compile(
-    openvino: ModuleType, folder: ModelFolder, plan: RuntimePlan, *, cache_folder: Path | None
-) -> _Towers:
-    """Compile each tower once for each way in which it is run."""
+class _Towers:
+    """The compiled towers of a folder, named as in ``RuntimePlan``.
 
-    def compiled(path: Path, tower: TowerPlan) -> OpenVINOTower:
-        return OpenVINOTower(openvino, path, tower, cache_folder=cache_folder)
+    Those for many items are compiled when many come for the first time: a command that embeds one
+    text does not wait for them, and a service is ready sooner.
+    """
 
-    image = compiled(_image_path(folder, plan.image.precision), plan.image)
-    images = image
-    if plan.images != plan.image:
-        images = compiled(_image_path(folder, plan.images.precision), plan.images)
-    text = compiled(folder.path / TEXT_ONNX_NAME, plan.text)
-    texts = text
-    if plan.texts != plan.text:
-        texts = compiled(folder.path / TEXT_ONNX_NAME, plan.texts)
-    return _Towers(image, images, text, texts)
+    def __init__(
+        self,
+        openvino: ModuleType,
+        folder: ModelFolder,
+        plan: RuntimePlan,
+        *,
+        cache_folder: Path | None,
+    ) -> None:
+        """Compile the towers for one item."""
+        self._openvino = openvino
+        self._cache_folder = cache_folder
+        self._plan = plan
+        self._images_path = _image_path(folder, plan.images.precision)
+        self._text_path = folder.path / TEXT_ONNX_NAME
+        self.image = self._compiled(_image_path(folder, plan.image.precision), plan.image)
+        self.text = self._compiled(self._text_path, plan.text)
+
+    @cached_property
+    def images(self) -> OpenVINOTower:
+        """The image tower for many."""
+        if self._plan.images == self._plan.image:
+            return self.image
+        return self._compiled(self._images_path, self._plan.images)
+
+    @cached_property
+    def texts(self) -> OpenVINOTower:
+        """The text tower for many."""
+        if self._plan.texts == self._plan.text:
+            return self.text
+        return self._compiled(self._text_path, self._plan.texts)
+
+    def _compiled(self, path: Path, plan: TowerPlan) -> OpenVINOTower:
+        return OpenVINOTower(self._openvino, path, plan, cache_folder=self._cache_folder)
 
 
 def _image_path(folder: ModelFolder, precision: Precision) -> Path:
