@@ -15,7 +15,6 @@ from index.failures import Failure, RecordFailures
 from index.gallery import Gallery
 from index.items import FileStamp
 from service.engine import folder_of
-from service.health_report import health_object
 from tests.fakes import FakeEncoder, picture_bytes
 from tests.service.closed_gallery import bearer
 from tests.service.observing import wait_until
