@@ -18,7 +18,6 @@ import { TeachPanel } from "./teach_panel.js";
 import { watchTabs } from "./tabs.js";
 import { TemplatePanel } from "./template_panel.js";
 
-const PAUSE_MS = 220;
 const MOST_SCORES = 50;
 
 /** Labels, settings and pictures; any change asks the service again. */
@@ -240,7 +239,6 @@ export class View {
 
   #changed() {
     this.#remember();
-    clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.labeller.ask(), PAUSE_MS);
+    this.labeller.askSoon();
   }
 }

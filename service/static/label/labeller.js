@@ -5,6 +5,8 @@ import { announcement, failed, missing, stopped, summary } from "./label_notices
 import { LabelRun } from "./label_run.js";
 import { learnFromFolders } from "./picture.js";
 
+const PAUSE_MS = 220;
+
 /** The one place from which pictures are labelled. */
 export class Labeller {
   /** @param {import("./label_view.js").View} view */
@@ -15,8 +17,15 @@ export class Labeller {
     this.warning = byId("label-warning");
   }
 
+  /** Ask when nothing more has changed for a moment. */
+  askSoon() {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.ask(), PAUSE_MS);
+  }
+
   /** Ask for the labels of all pictures, or say what is missing. */
   async ask() {
+    clearTimeout(this.timer);
     const { view } = this;
     const { mode, templateSet } = view.settings;
     view.sets.showUses(mode, templateSet === null);

@@ -1,7 +1,7 @@
 /** Teaching a saved label set with examples, calibrating it, and what came of it. */
 
 import { isSuperseded } from "../api.js";
-import { byId, showNotice } from "../dom.js";
+import { byId, element, showNotice } from "../dom.js";
 import { pictures } from "../status.js";
 import { getFits } from "./label_api.js";
 import { RunProgress } from "./run_progress.js";
@@ -121,8 +121,8 @@ export class TeachPanel {
       if (this.view.sets.current !== set) return;
       this.outcome.replaceChildren(...outcomeParts({ fits, mode, changes }));
     } catch (error) {
-      this.outcome.replaceChildren();
-      showNotice(byId("teach-notice"), { title: "Before and after are not known", text: error.message });
+      const text = `Before and after are not known: ${error.message}`;
+      this.outcome.replaceChildren(element("p", { class: "label-warning", role: "alert" }, text));
     }
   }
 }
