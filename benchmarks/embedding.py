@@ -22,7 +22,6 @@ from benchmarks.bench_rows import Better, Row
 from benchmarks.photographs import SIZES, write_photographs
 from benchmarks.workers import Worker, workers
 from core.errors import EncoderError
-from encoders.open_clip_counting import count_source
 
 PART = "embedding"
 ARCHITECTURE = "ViT-B-32"
@@ -152,6 +151,8 @@ def texts(plan: Plan, sides: Mapping[str, Worker]) -> Iterator[Row]:
 
 def towers(plan: Plan, sides: Mapping[str, Worker]) -> Iterator[Row]:
     """Yield what share of the best matrix product the image towers reach, in turn with it."""
+    from encoders.open_clip_counting import count_source
+
     gigaflops = 2e-9 * count_source(ARCHITECTURE, depth=0).image[0].multiply_adds
     log = plan.folder / "log" / "roofline.txt"
     words = ["benchmarks.roofline_worker"]
