@@ -91,8 +91,7 @@ def create_app(
     """
     metrics = metrics or Metrics()
     access = Access(keys=KeyRing(keys_path(settings.gallery)), sessions=sessions or Sessions())
-    backlog = Backlog(backlog_limits(settings))
-    _publish_backlog(metrics, backlog, settings)
+    backlog = _published_backlog(metrics, settings)
     tracer = open_tracer(settings)
 
     @asynccontextmanager
@@ -127,9 +126,8 @@ def create_app(
             is_draining=lambda: _is_draining(app.state.engine),
         ),
     )
-    _keep_state(
-        app, settings=settings, access=access, metrics=metrics, backlog=backlog, engine=None
-    )
+    _keep_state(app, settings=settings, access=access, metrics=metrics, engine=None)
+    app.state.backlog = backlog
     install_error_handlers(app, retry_after_s=settings.retry_after_s)
     install_openapi(app)
     _add_routes(app, settings)
@@ -142,11 +140,12 @@ def _keep_state(app: FastAPI, **parts: object) -> None:
         setattr(app.state, name, part)
 
 
-def _publish_backlog(metrics: Metrics, backlog: Backlog, settings: Settings) -> None:
-    live = metrics.live
+def _published_backlog(metrics: Metrics, settings: Settings) -> Backlog:
+    backlog, live = Backlog(backlog_limits(settings)), metrics.live
     live.add_gauge("cost_in_flight", "Cost units admitted and not done.", lambda: backlog.cost)
     live.add_gauge("cost_limit", "Cost units that are admitted.", lambda: settings.max_cost)
     live.add_gauge("bytes_in_flight", "Bytes of request bodies.", lambda: backlog.bytes)
+    return backlog
 
 
 def _add_routes(app: FastAPI, settings: Settings) -> None:
