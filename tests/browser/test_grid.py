@@ -16,7 +16,7 @@ ROWS_ARE_FULL = """() => {
     window.scrollTo(0, document.body.scrollHeight);
     const list = document.getElementById("grid").getBoundingClientRect();
     const ends = new Map();
-    for (const tile of document.querySelectorAll(".tile")) {
+    for (const tile of document.querySelectorAll(".tile:not(.is-current)")) {
         const { top, right } = tile.getBoundingClientRect();
         ends.set(Math.round(top), Math.max(right, ends.get(Math.round(top)) ?? 0));
     }

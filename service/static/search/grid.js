@@ -63,15 +63,23 @@ export class Grid {
   }
 
   /**
-   * Show pictures that were here before, where the user left them.
+   * Show pictures that were here before.
    *
    * @param {object} kept
    */
-  restore({ hits, ratios, isComplete, current, top }) {
+  restore({ hits, ratios, isComplete, current }) {
     this.clear();
     Object.assign(this, { hits, ratios, isComplete });
     this.tiles.current = current;
     this.#layOut();
+  }
+
+  /**
+   * Move the page, as soon as everything has its height again.
+   *
+   * @param {number} top of the window, in CSS pixels
+   */
+  scrollTo(top) {
     window.scrollTo({ top });
     this.tiles.draw();
   }
@@ -133,7 +141,7 @@ export class Grid {
     const anchor = this.tiles.firstInSight();
     const before = this.tiles.distance(anchor);
     this.#layOut();
-    if (before < 0) window.scrollBy({ top: this.tiles.distance(anchor) - before });
+    if (window.scrollY) window.scrollBy({ top: this.tiles.distance(anchor) - before });
   }
 
   #follow(target) {

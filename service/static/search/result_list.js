@@ -82,12 +82,13 @@ export class ResultList {
     this.lists.keep(this.key, { ...this.grid.kept(), answer, cursor: pager.cursor });
   }
 
-  #restore({ answer, cursor, ...list }) {
+  #restore({ answer, cursor, top, ...list }) {
     const signal = this.#begin();
     this.area.setAttribute("aria-busy", "false");
     this.grid.restore(list);
     this.#complete(answer);
     this.pager.start(cursor, (next) => this.#showPage(next, signal));
+    this.grid.scrollTo(top);
   }
 
   async #load(isTyping) {

@@ -80,9 +80,9 @@ export class SearchView {
       this.shownKey = key;
       this.shown = { query, image, mode, filter };
       this.marks.start(this.shown);
-      this.list.show(this.shown, { key, ...state });
       this.#showTitle();
-    } else if (this.isAway && state.isReturn) this.grid.restore(this.grid.kept());
+      this.list.show(this.shown, { key, ...state });
+    } else if (this.isAway && state.isReturn) this.grid.scrollTo(this.grid.kept().top);
     this.isAway = false;
     this.marks.judge(route.judge);
     this.grid.drawCutoff(cutoff);
@@ -175,10 +175,11 @@ export class SearchView {
   }
 
   #showTitle() {
-    byId("search-copy").hidden = !this.list.isAsked;
-    this.element.classList.toggle("is-asked", this.list.isAsked);
-    const name = this.shown.query || "Like a picture";
-    document.title = this.list.isAsked ? `${name} - Sightline` : "Sightline";
+    const { query, image } = this.shown;
+    const isAsked = Boolean(query || image);
+    byId("search-copy").hidden = !isAsked;
+    this.element.classList.toggle("is-asked", isAsked);
+    document.title = isAsked ? `${query || "Like a picture"} - Sightline` : "Sightline";
   }
 
   /** Pictures have come. */
