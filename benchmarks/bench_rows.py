@@ -99,7 +99,7 @@ def verdict(row: Row) -> str:
 
 def line(row: Row) -> str:
     """Return the line of the table."""
-    cells = [row.what + (f" ({row.note})" if row.note else "")]
+    cells = [row.part, row.what + (f" ({row.note})" if row.note else "")]
     cells += [spread(row.ours, row.unit), _other(row), _ratio(row), _aim(row), verdict(row)]
     return "| " + " | ".join(cell.replace("|", "/") for cell in cells) + " |"
 

@@ -117,7 +117,7 @@ bench.main()
         process.wait()
 
     assert process.returncode == 130
-    assert "| measured |" in printed.split("stopped")[1]
+    assert "| p | measured |" in printed.split("stopped")[1]
     with pytest.raises(ProcessLookupError):
         os.kill(int((tmp_path / "pid.txt").read_text("utf-8")), 0)
 

@@ -57,7 +57,7 @@ def test_the_section_has_command_machine_and_tally() -> None:
 
     assert text.startswith("## ")
     assert "`make bench`: 2 cores of X." in text
-    assert "| what | 2.00 | peer: 1.00 | 2.00 |  | won |" in text
+    assert "| p | what | 2.00 | peer: 1.00 | 2.00 |  | won |" in text
     assert text.endswith("1 won, 0 even, 0 lost; 0 of 0 aims met; 0 not measured.")
 
 

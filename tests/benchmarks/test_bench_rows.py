@@ -68,7 +68,7 @@ def test_a_line_says_who_wins_and_whether_the_aim_is_met(row: Row, words: str) -
 def test_a_line_has_medians_with_least_and_greatest() -> None:
     """All a reader needs, in one line of Markdown."""
     assert line(QUICKER) == (
-        "| one JPEG | 20.0 ms (10.0-25.0) | a peer: 50.0 ms (40.0-60.0) | 3.00 (2.00-4.00) | 2.5 "
+        "| embedding | one JPEG | 20.0 ms (10.0-25.0) | a peer: 50.0 ms (40.0-60.0) | 3.00 (2.00-4.00) | 2.5 "
         "| won, aim met |"
     )
 
@@ -77,21 +77,21 @@ def test_a_share_of_a_limit_is_in_per_cent() -> None:
     """8.5 of 10, asked for were 80 %."""
     row = Row("p", "tower", ours=(8.5,), beside="limit", theirs=(10.0,), aim=0.8, is_limit=True)
 
-    assert line(row) == "| tower | 8.50 | limit: 10.0 | 85.0 % | 80 % | aim met |"
+    assert line(row) == "| p | tower | 8.50 | limit: 10.0 | 85.0 % | 80 % | aim met |"
 
 
 def test_a_difference_is_in_the_unit() -> None:
     """6.1 ms where the model alone takes 5.0 and 1 more was allowed."""
     row = Row("p", "search", unit="ms", ours=(6.1,), beside="model", theirs=(5.0,), most_apart=1.0)
 
-    assert line(row) == "| search | 6.10 ms | model: 5.00 ms | +1.10 ms | +1 ms | aim missed |"
+    assert line(row) == "| p | search | 6.10 ms | model: 5.00 ms | +1.10 ms | +1 ms | aim missed |"
 
 
 def test_a_reason_cannot_break_the_table() -> None:
     """What a program said may hold the sign that divides cells."""
     row = Row("p", "w", reason="failed: a | b")
 
-    assert line(row) == "| w |  |  |  |  | failed: a / b |"
+    assert line(row) == "| p | w |  |  |  |  | failed: a / b |"
 
 
 @pytest.mark.parametrize(
