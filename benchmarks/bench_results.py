@@ -47,8 +47,8 @@ def section(rows: Sequence[Row], *, command: str, machine: str) -> str:
         f"`{command}`: {machine}. Both sides of a line ran in turn, round by round; a ratio is the "
         "median of the rounds with the least and the greatest, and above 1 ours is ahead. Shares "
         "of a limit are in per cent. Embedding, adding and serving use one ViT-B-32 of random "
-        "weights, tuned for this machine; its int8 is quantised on the example gallery, for the speed, "
-        "whatever the gate would say. The other parts use the starter model or none."
+        "weights, tuned for this machine; its int8 is quantised on the example gallery, for the "
+        "speed, whatever the gate would say. The other parts use the starter model or none."
     )
     return "\n\n".join([head, how, table(rows), f"{tally(rows)}."])
 
