@@ -99,6 +99,27 @@ def test_one_bad_picture_of_a_folder_is_told_and_harms_no_other(
     expect_done(page, "^3 added", "^1 refused")
 
 
+def test_a_dropped_folder_is_walked_through(
+    open_page: OpenPage, service: httpx.Client, folder: Path
+) -> None:
+    """A drop as the system makes it: folders inside, beside a single picture."""
+    single = folder.parent / "single.png"
+    single.write_bytes(picture_bytes("black"))
+    page = open_page("/?view=add")
+    expect(page.locator("#add-drop")).to_be_visible()
+    browser = page.context.new_cdp_session(page)
+    dragged = {"items": [], "files": [str(folder), str(single)], "dragOperationsMask": 1}
+    for kind in ("dragEnter", "dragOver", "drop"):
+        browser.send("Input.dispatchDragEvent", {"type": kind, "x": 300, "y": 300, "data": dragged})
+        if kind == "dragOver":
+            expect(page.locator("#drop-text")).to_have_text("Drop to add")
+
+    expect_done(page, "^4 added", "^1 refused")
+    expect(page.locator("#drop-overlay")).to_be_hidden()
+    expect(page.locator("#add-refused-list")).to_contain_text("photos/cats/cut.jpg")
+    assert len(stored(service)) == 4
+
+
 def test_what_is_there_already_is_not_added_again(
     open_page: OpenPage, service: httpx.Client, tmp_path: Path
 ) -> None:

@@ -6,6 +6,7 @@ import { pictures } from "../status.js";
 
 const SHOWN = 24;
 const LINKED = 200;
+const STORED = new Set(["created", "updated", "unchanged"]);
 
 /** A strip of thumbnails of the service: what is seen there is stored. */
 export class RecentPictures {
@@ -13,14 +14,12 @@ export class RecentPictures {
     this.section = byId("add-recent");
     this.list = byId("add-recent-list");
     this.link = byId("add-see");
-    this.shown = new Set();
   }
 
   /** @param {import("./upload.js").Upload[]} uploads all of the queue */
   show(uploads) {
-    const stored = uploads.filter(({ state }) => ["created", "updated", "unchanged"].includes(state));
-    const ids = [...new Set(stored.map(({ id }) => id))].reverse();
-    const names = new Map(stored.map(({ id, path }) => [id, path]));
+    const names = lastStored(uploads, LINKED + 1);
+    const ids = [...names.keys()];
     this.section.hidden = !ids.length;
     const last = ids.slice(0, LINKED);
     this.link.hidden = !ids.length;
@@ -47,6 +46,16 @@ export class RecentPictures {
       this.list.insertBefore(tile, this.list.children[place] ?? null);
     });
   }
+}
+
+/** Return the paths of what came in last by id, the newest first. */
+function lastStored(uploads, most) {
+  const names = new Map();
+  for (let place = uploads.length - 1; place >= 0 && names.size < most; place -= 1) {
+    const { id, path, state } = uploads[place];
+    if (STORED.has(state)) names.set(id, path);
+  }
+  return names;
 }
 
 function tileOf(id, path) {
