@@ -10,13 +10,13 @@ import torch
 from torch import nn
 
 from core.errors import ConfigError, TrainingError
+from core.prefetch import prefetched
 from core.progress import ProgressFactory, silent
 from core.types import IdArray
 from training.backward import Chunking
 from training.config import TrainConfig, update_settings
 from training.data.batches import MIN_BATCH, Batch, BatchPlan, TrainingData
 from training.data.ordering import Ordering
-from core.prefetch import prefetched
 from training.devices import choose_device, graph_memory_bytes
 from training.interrupt import InterruptGuard
 from training.judge import Judge

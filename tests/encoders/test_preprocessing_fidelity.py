@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +14,23 @@ import pytest
 from PIL import Image
 
 from core.types import FloatArray
+from encoders.encoder import Encoder
 from encoders.loading import STARTER_MODEL, load_encoder
 from encoders.preprocessing import Preprocessing, preprocess, preprocess_bytes
 
 PICTURES = Path(__file__).parent.parent.parent / "examples" / "gallery"
 PHOTOGRAPHS = 16
 TOP = 10
+
+
+@pytest.fixture(scope="module")
+def starter() -> Iterator[tuple[Encoder, FloatArray]]:
+    """Yield the starter model and the embeddings (G, D) of a fifth of the example gallery."""
+    encoder = load_encoder(STARTER_MODEL, threads=1)
+    images = [Image.open(path).convert("RGB") for path in sorted(PICTURES.rglob("*.jpg"))[::5]]
+    pixels = [preprocess(image, encoder.preprocessing) for image in images]
+    yield encoder, encoder.encode_images(np.stack(pixels))
+    encoder.close()
 
 
 def photographs(*, short_side: int) -> list[bytes]:
@@ -52,17 +64,15 @@ def best(queries_ND: FloatArray, gallery_GD: FloatArray) -> list[set[int]]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("short_side", "same"), [(480, 0.99), (960, 0.95)])
-def test_quicker_preprocessing_passes_the_gate(short_side: int, same: float) -> None:
+def test_quicker_preprocessing_passes_the_gate(
+    starter: tuple[Encoder, FloatArray], short_side: int, same: float
+) -> None:
     """A cosine of at least 0.999 and nearly all of the top 10: cropped first, and drafted too.
 
     The starter model reacts to single levels of a pixel as few models do, hence not quite all.
     """
-    encoder = load_encoder(STARTER_MODEL, threads=1)
+    encoder, gallery_GD = starter
     ours = encoder.preprocessing
-    paths = sorted(PICTURES.rglob("*.jpg"))[::2]
-    gallery_GD = encoder.encode_images(
-        np.stack([preprocess(Image.open(path).convert("RGB"), ours) for path in paths])
-    )
     photos = photographs(short_side=short_side)
 
     exact_ND = encoder.encode_images(np.stack([reference(photo, ours) for photo in photos]))

@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from core.artifacts import sha256_bytes
 from core.errors import ArtifactError, ConflictError, EncoderError
 from core.pairs.reading import read_pairs
 from core.types import FloatArray, PixelArray
@@ -116,6 +117,8 @@ def test_import_makes_the_gallery_that_add_would_make(pictures: Path, tmp_path: 
     assert (dict(summary.counts), summary.with_file) == ({"created": 6}, 6)
     captions = FakeEncoder().encode_texts([item.caption for item in items])
     assert (vectors_ND * captions).sum(axis=1).min() > 0.99
+    added = [sha256_bytes(picture_bytes(name))[:16] for name in sorted(COLOURS)]
+    assert sorted(item.id for item in items) == sorted(added)
 
 
 def test_a_bad_image_is_left_out_named_and_written_down(pictures: Path, tmp_path: Path) -> None:

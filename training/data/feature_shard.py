@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 
 from core.errors import ImageError, NotFoundError
 from core.pairs.image_file import ImageFile
+from core.prefetch import prefetched
 from core.types import FloatArray, JSONObject, PixelArray
 from encoders.preprocessing import Preprocessing
 from training.data.augmentation import augment
 from training.data.feature_config import FeatureType, Views
 from training.data.pictures import decode_file, identity_of_pixels
-from core.prefetch import prefetched
 from training.randomness import stream
 
 EMBEDDED_AT_ONCE = 64

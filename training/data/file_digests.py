@@ -15,8 +15,8 @@ from pathlib import Path
 from core.artifacts import sha256_bytes
 from core.errors import ImageError, NotFoundError, TrainingError
 from core.pairs.image_file import ImageFile
-from encoders.decoding import read_image_file
 from core.prefetch import prefetched
+from encoders.decoding import read_image_file
 
 UNREADABLE = "unreadable"
 """Stands for the digest of a picture that cannot be read and never was."""

@@ -27,11 +27,11 @@ from core.artifacts import (
 from core.errors import ImageError, NotFoundError
 from core.pairs.image_file import ImageFile
 from core.pairs.pair import Pair
+from core.prefetch import prefetched
 from core.progress import ProgressFactory
 from core.types import IdArray, JSONObject, PixelArray
 from encoders.decoding import read_image_file
 from encoders.preprocessing import Preprocessing, preprocess_bytes
-from core.prefetch import prefetched
 
 logger = logging.getLogger(__name__)
 

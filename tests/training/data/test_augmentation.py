@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from core.errors import ConfigError
+from core.prefetch import prefetched
 from core.types import PixelArray
 from training.data.augmentation import AugmentationConfig, augment
-from core.prefetch import prefetched
 from training.randomness import stream
 
 EVERYTHING = AugmentationConfig(
