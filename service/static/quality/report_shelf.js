@@ -19,7 +19,7 @@ const NONE = {
 export class ReportShelf {
   /** Nothing is asked before it is shown. */
   constructor() {
-    this.frame = byId("report-frame");
+    this.place = byId("report-place");
     this.area = byId("report-open");
     this.open = null;
   }
@@ -44,7 +44,7 @@ export class ReportShelf {
   close() {
     this.open = null;
     this.area.hidden = true;
-    this.frame.removeAttribute("src");
+    this.place.replaceChildren();
   }
 
   #list({ shown, reports }) {
@@ -72,22 +72,25 @@ export class ReportShelf {
     this.area.hidden = false;
     byId("report-title").textContent = address ? name : `There is no page of a report ${name}`;
     byId("report-tab").hidden = !address;
-    this.frame.hidden = !address;
-    if (address) {
-      byId("report-tab").href = address;
-      this.frame.title = `The report ${name}`;
-      this.frame.src = address;
-    }
+    this.place.replaceChildren(...(address ? [frame(name, address)] : []));
+    if (address) byId("report-tab").href = address;
     this.open = name;
     byId("report-title").focus({ preventScroll: true });
     this.area.scrollIntoView({ block: "start" });
   }
 }
 
-/** The newest report with figures, and the one of its kind before it. */
+/** A frame that has been somewhere before would put a step into the history; a new one does not. */
+function frame(name, address) {
+  const title = `The report ${name}`;
+  return element("iframe", { sandbox: "", class: "report-frame", title, src: address });
+}
+
+/** The newest two reports that are of one kind, the newer first; fewer where there are none. */
 function comparable(reports) {
   const whole = reports.filter(({ problem }) => !problem);
-  return whole.filter(({ kind }) => kind === whole[0].kind);
+  const pairs = whole.map((one) => whole.filter(({ kind }) => kind === one.kind));
+  return pairs.find((found) => found.length > 1) ?? [];
 }
 
 function reportItem(report) {
