@@ -19,7 +19,7 @@ from encoders.loading import STARTER_MODEL, load_encoder
 from encoders.preprocessing import Preprocessing, preprocess, preprocess_bytes
 
 PICTURES = Path(__file__).parent.parent.parent / "examples" / "gallery"
-PHOTOGRAPHS = 16
+PHOTOGRAPHS = 8
 TOP = 10
 
 
@@ -36,7 +36,7 @@ def starter() -> Iterator[tuple[Encoder, FloatArray]]:
 def photographs(*, short_side: int) -> list[bytes]:
     """Return JPEGs of the example gallery, enlarged so that the quicker ways are taken."""
     found = []
-    for path in sorted(PICTURES.rglob("*.jpg"))[::8][:PHOTOGRAPHS]:
+    for path in sorted(PICTURES.rglob("*.jpg"))[::16][:PHOTOGRAPHS]:
         with Image.open(path) as image:
             factor = short_side / min(image.size)
             size = (round(image.width * factor), round(image.height * factor))
