@@ -25,6 +25,7 @@ from service.disk_meter import DiskMeter
 from service.idempotency import IdempotencyKeys
 from service.metrics import Metrics
 from service.remote_images import RemoteImages
+from service.running_model import RunningModel
 from service.settings import Settings
 from service.state_metrics import Cache, publish_state
 from service.vector_cache import VectorCache
@@ -48,14 +49,11 @@ class Engine:
         encoder: SharedEncoder,
         gallery: Gallery,
         metrics: Metrics,
-        model_folder: Path | None = None,
+        running: RunningModel | None = None,
     ) -> None:
-        """Take over open parts; ``open_engine`` is the usual way.
-
-        ``model_folder`` is where the encoder was loaded from; ``None``: it is no model folder.
-        """
+        """Take over open parts; ``open_engine`` is the usual way."""
         self.settings = settings
-        self.model_folder = model_folder
+        self.running = running or RunningModel()
         self.encoder = encoder
         self.gallery = gallery
         self.decode = gallery.decode
@@ -155,6 +153,7 @@ def open_engine(settings: Settings, *, metrics: Metrics, encoder: Encoder | None
         threads=settings.threads,
         device=settings.device,
         cache_folder=settings.compile_cache,
+        compile_towers=settings.compile_towers,
     )
     shared = SharedEncoder(
         loaded,
@@ -179,7 +178,9 @@ def open_engine(settings: Settings, *, metrics: Metrics, encoder: Encoder | None
             encoder=shared,
             gallery=gallery,
             metrics=metrics,
-            model_folder=None if encoder else folder_of(model),
+            running=None
+            if encoder
+            else RunningModel.of(loaded, model, precision=settings.precision),
         )
         publish_state(metrics.live, engine)
         engine.canary()
@@ -212,12 +213,6 @@ def chosen_model(settings: Settings) -> str | None:
         return recorded_model(settings.gallery)
     path = Path(settings.model).expanduser()
     return str(path.resolve()) if path.exists() else settings.model
-
-
-def folder_of(model: str | None) -> Path | None:
-    """Return the model folder that a name of ``chosen_model`` stands for, if it is one."""
-    path = STARTER_MODEL if model is None else Path(model)
-    return path if path.is_dir() else None
 
 
 def decode_limits(settings: Settings) -> DecodeLimits:

@@ -164,7 +164,7 @@ class FailuresHealth(Answer):
 
 
 class ModelHealth(Answer):
-    """The model, and how it was asked to run."""
+    """The model, and how it runs."""
 
     name: str
     encoder_id: str
@@ -172,9 +172,10 @@ class ModelHealth(Answer):
     image_size: Count
     context_length: Count
     calibrated: bool
-    runtime: str
-    precision: str
-    threads: Count
+    runtime: str | None = Field(description="openvino or torch")
+    image_precision: str | None
+    text_precision: str | None
+    tuned: bool = Field(description="as sightline models tune measured on this machine")
     card: str | None = Field(description="its MODEL_CARD.md")
 
 

@@ -12,7 +12,6 @@ import time
 
 from core.errors import NotReadyError
 from core.types import JSONObject, JSONValue
-from encoders.folder import CARD_NAME
 from index.failures import count_failures, latest_failures
 from index.snapshots import recorded, snapshot_folder
 from service.backlog import Backlog
@@ -22,8 +21,6 @@ from service.metric_samples import HistogramSample, MetricSamples
 LANES = ("text", "image")
 _REQUESTS = "sightline_request_seconds"
 _SHOWN_FAILURES = 20
-_LONGEST_CARD = 200_000
-"""Characters of a model card; the rest of a longer one is left out."""
 
 
 def health_object(engine: Engine, backlog: Backlog, *, version: str) -> JSONObject:
@@ -226,7 +223,7 @@ def _failures(engine: Engine) -> JSONObject:
 
 
 def _model(engine: Engine) -> JSONObject:
-    encoder, settings = engine.encoder, engine.settings
+    encoder = engine.encoder
     return {
         "name": encoder.name,
         "encoder_id": encoder.encoder_id,
@@ -234,22 +231,8 @@ def _model(engine: Engine) -> JSONObject:
         "image_size": encoder.preprocessing.image_size,
         "context_length": encoder.context_length,
         "calibrated": encoder.calibration is not None,
-        "runtime": settings.runtime,
-        "precision": settings.precision,
-        "threads": settings.threads,
-        "card": _card(engine),
+        **engine.running.as_json(),
     }
-
-
-def _card(engine: Engine) -> str | None:
-    if engine.model_folder is None:
-        return None
-    try:
-        text = (engine.model_folder / CARD_NAME).read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        # A model folder need not have one.
-        return None
-    return text[:_LONGEST_CARD]
 
 
 def _histogram(found: HistogramSample) -> JSONObject:

@@ -126,9 +126,10 @@ _HEALTH: JSONObject = {
         "image_size": 224,
         "context_length": 64,
         "calibrated": True,
-        "runtime": "auto",
-        "precision": "auto",
-        "threads": 0,
+        "runtime": "openvino",
+        "image_precision": "int8",
+        "text_precision": "float32",
+        "tuned": True,
         "card": "# Sightline starter model",
     },
 }

@@ -86,6 +86,7 @@ function prompt(reason, scope) {
   byId("key-hint").hidden = !hint;
   // Of more than looking the title says it all, until a key is refused.
   byId("key-message").textContent = scope === "read" ? reason : "";
+  delete byId("key-message").dataset.tone;
   byId("key-cancel").hidden = scope === "read";
   dialog.dataset.scope = scope;
   if (!dialog.open) dialog.showModal();
@@ -122,6 +123,7 @@ async function accept(scope) {
   const refusal = problem ?? tooSmall(granted, scope);
   if (refusal) {
     byId("key-message").textContent = refusal;
+    byId("key-message").dataset.tone = "error";
     field.focus();
     return false;
   }

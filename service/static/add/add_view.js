@@ -79,6 +79,9 @@ export class View {
     this.queue ??= this.#newQueue();
     this.queue.add(chosen.map((one, place) => newUpload({ ...one, described: described[place] })));
     this.files.show(this.queue.uploads);
+    this.#draw();
+    // On a phone it is below the controls.
+    byId("add-progress").scrollIntoView({ block: "nearest" });
     this.#watch();
   }
 

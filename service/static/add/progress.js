@@ -30,17 +30,17 @@ export class Progress {
     byId("add-cancel").hidden = !isRunning;
     byId("add-retry").hidden = isRunning || !(queue.counts.error + queue.counts.stopped);
     byId("add-clear").hidden = isRunning;
-    byId("add-trouble").textContent = trouble(queue);
+    byId("add-trouble").textContent = troubleText(queue);
     byId("add-counts").replaceChildren(...counts(queue));
     byId("add-left-alone").hidden = !leftAlone;
     byId("add-left-alone").textContent = leftAloneText(leftAlone);
     this.#announce(queue);
   }
 
-  #summary({ isRunning, isPaused, uploads, done }) {
+  #summary({ isRunning, isPaused, trouble, uploads, done }) {
     const parts = [`${done.toLocaleString("en")} of ${uploads.length.toLocaleString("en")}`];
     const { perSecond } = this.pace;
-    if (isRunning && !isPaused && perSecond > 0) {
+    if (isRunning && !isPaused && !trouble && perSecond > 0) {
       parts.push(`${perSecond < 10 ? perSecond.toFixed(1) : Math.round(perSecond)} a second`);
       parts.push(`${duration((uploads.length - done) / perSecond)} left`);
     }
@@ -64,7 +64,7 @@ function leftAloneText(count) {
   return `${count.toLocaleString("en")} files that are no pictures were left alone.`;
 }
 
-function trouble({ trouble: reason, isPaused }) {
+function troubleText({ trouble: reason, isPaused }) {
   if (!reason) return "";
   return isPaused ? `Nothing more is sent: ${reason}` : `Trying again: ${reason}`;
 }

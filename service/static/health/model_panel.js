@@ -19,7 +19,8 @@ export class ModelPanel {
       ["Embeddings", count(model.dimension, "dimension")],
       ["Pictures", `${model.image_size} \u00d7 ${model.image_size} pixels`],
       ["Texts", `the first ${count(model.context_length, "token")}`],
-      ["Runtime", runtime(model)],
+      ["Runtime", model.runtime ?? "not told"],
+      ["Precision", precision(model)],
       ["Confidence", model.calibrated ? "calibrated" : "not calibrated"],
       ["Sightline", version],
     ]);
@@ -31,9 +32,8 @@ export class ModelPanel {
   }
 }
 
-function runtime({ runtime: name, precision, threads }) {
-  const parts = [name === "auto" ? "chosen by itself" : name];
-  parts.push(precision === "auto" ? "precision as tuned" : precision);
-  if (threads) parts.push(count(threads, "thread"));
-  return parts.join(", ");
+function precision({ image_precision: images, text_precision: texts, tuned }) {
+  if (!images) return "not told";
+  const used = images === texts ? images : `${images}, texts ${texts}`;
+  return tuned ? `${used}, as tuned` : used;
 }

@@ -10,11 +10,14 @@ from typing import Any
 import httpx
 import pytest
 
+from encoders.folder import open_model_folder
 from encoders.loading import STARTER_MODEL
+from encoders.openvino_runtime import OpenVINOEncoder
+from encoders.tower_plan import untuned_plan
 from index.failures import Failure, RecordFailures
 from index.gallery import Gallery
 from index.items import FileStamp
-from service.engine import folder_of
+from service.running_model import RunningModel
 from tests.fakes import FakeEncoder, picture_bytes
 from tests.service.closed_gallery import bearer
 from tests.service.observing import wait_until
@@ -139,7 +142,29 @@ def test_it_answers_when_the_model_hangs_and_the_service_is_full(tmp_path: Path)
 
 
 def test_the_card_of_a_model_folder_is_part_of_it(tmp_path: Path) -> None:
-    """The starter has one; a name that is no folder has none."""
-    assert folder_of(None) == STARTER_MODEL
-    assert folder_of(str(tmp_path)) == tmp_path
-    assert folder_of("ViT-B-32/openai") is None
+    """The starter has one; an empty folder and a name that is no folder have none."""
+    cards = [
+        RunningModel.of(FakeEncoder(), model, precision="auto").as_json()["card"]
+        for model in (None, str(tmp_path), "ViT-B-32/openai")
+    ]
+
+    assert str(cards[0]).startswith("# Sightline starter model")
+    assert cards[1:] == [None, None]
+
+
+@pytest.mark.slow
+def test_the_runtime_is_the_one_that_really_runs() -> None:
+    """Precision and tuning are those of the loaded towers, whatever was asked for."""
+    plan = untuned_plan("float32")
+    encoder = OpenVINOEncoder(open_model_folder(STARTER_MODEL), plan=plan)
+    try:
+        running = RunningModel.of(encoder, None, precision="auto")
+    finally:
+        encoder.close()
+
+    assert running.folder == STARTER_MODEL
+    assert (running.runtime, running.image_precision, running.tuned) == (
+        "openvino",
+        "float32",
+        False,
+    )
