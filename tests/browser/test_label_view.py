@@ -201,6 +201,10 @@ def test_a_picture_of_the_gallery_is_labelled_by_its_id(open_page: OpenPage) -> 
     expect(page.locator(".label-verdict")).to_have_count(3)
     loaded: list[str] = []
     page.on("request", lambda request: loaded.append(request.url))
+    page.get_by_role("searchbox", name="Or try one of the gallery").fill("red")
+    expect(page.locator("#label-sample-list button").first).to_have_attribute(
+        "aria-label", "Label: a red square"
+    )
     page.get_by_role("button", name="Label: a red square").click()
 
     expect(page.locator(".label-card")).to_have_count(4)

@@ -56,13 +56,14 @@ def names(paths: list[Path]) -> list[str]:
 
 
 def referenced() -> set[str]:
-    """Return the assets that index.html names."""
+    """Return the assets that index.html names; fragments name those of their own folder."""
     found = {
         element.attributes.get("href") or element.attributes.get("src") or ""
         for element in page_elements()
         if element.tag in {"link", "script", "img"}
     }
-    return {address for address in found if address}
+    of_views = tuple(f"/static/{view}/" for view in VIEWS)
+    return {address for address in found if address and not address.startswith(of_views)}
 
 
 def test_the_page_is_served_and_may_not_be_stale(colours: httpx.Client) -> None:

@@ -1,6 +1,6 @@
 /** Pictures of the gallery to try labels on; they are named by their ids and never sent. */
 
-import { listItems } from "../api.js";
+import { listItems, search } from "../api.js";
 import { byId, element } from "../dom.js";
 import { thumbnailAddress } from "../picture_address.js";
 import { captionOf } from "../search/tile.js";
@@ -9,6 +9,7 @@ import { Picture } from "./picture.js";
 const SAMPLES = 12;
 const SHOWN_AT_FIRST = 3;
 const SIDE_PX = 76;
+const PAUSE_MS = 250;
 
 /**
  * Offer pictures of the gallery.
@@ -19,9 +20,29 @@ const SIDE_PX = 76;
 export async function offerSamples(onPick) {
   const { items } = await listItems({ limit: SAMPLES, cursor: null }).catch(() => ({ items: [] }));
   if (!items.length) return [];
-  byId("label-sample-list").replaceChildren(...items.map((item) => sampleButton(item, onPick)));
+  const show = (found) => {
+    byId("label-sample-list").replaceChildren(...found.map((item) => sampleButton(item, onPick)));
+  };
+  show(items);
   byId("label-samples").hidden = false;
+  watchFind(items, show);
   return items.slice(0, SHOWN_AT_FIRST).map((item) => new Picture({ item, isExample: true }));
+}
+
+/** Offer what a search finds; the first pictures of the gallery where nothing is asked. */
+function watchFind(items, show) {
+  const field = byId("label-sample-find");
+  let timer = 0;
+  const find = async () => {
+    const query = field.value.trim();
+    const found = query ? await search({ query, k: SAMPLES }).catch(() => ({ hits: [] })) : null;
+    // An answer to what is no longer asked is late.
+    if (field.value.trim() === query) show(found?.hits ?? items);
+  };
+  field.addEventListener("input", () => {
+    clearTimeout(timer);
+    timer = setTimeout(find, PAUSE_MS);
+  });
 }
 
 function sampleButton(item, onPick) {

@@ -183,6 +183,8 @@ export class View {
     }
     byId("label-set-error").hidden = true;
     if (this.sets.current !== before || !this.isLabelled) {
+      // What taught another set has taught this one nothing.
+      for (const picture of this.pictures) picture.use = null;
       this.settings.useTemplatesOf(this.sets.current?.content ?? null);
       this.isLabelled = true;
       this.labeller.ask();

@@ -23,6 +23,7 @@ export class TeachPanel {
     this.progress = new RunProgress(byId("teach-progress"));
     this.outcome = byId("teach-outcome");
     byId("teach-use").addEventListener("change", () => this.#tellPlan());
+    byId("teach-replace").addEventListener("change", () => this.#tellPlan());
     byId("teach-run").addEventListener("click", () => this.#run());
   }
 
@@ -39,7 +40,12 @@ export class TeachPanel {
     };
     this.targets.show({ labels: this.view.labels, pictures: this.view.pictures, counts });
     this.#tellPlan();
-    if (this.shown !== set.reference && !this.isRunning) this.#showOutcome(set, []);
+    if (this.shown !== this.#wanted(set) && !this.isRunning) this.#showOutcome(set, []);
+  }
+
+  /** What the outcome is of: a calibration belongs to a mode. */
+  #wanted({ content }) {
+    return `${content.name}@${content.version} ${this.view.settings.mode}`;
   }
 
   #needsSet() {
@@ -50,7 +56,8 @@ export class TeachPanel {
 
   #plan() {
     const use = byId("teach-use").querySelector("input:checked").value;
-    return planOf(this.view.pictures, this.view.labels, use);
+    const again = byId("teach-replace").checked;
+    return planOf(this.view.pictures, this.view.labels, { use, again });
   }
 
   #tellPlan() {
@@ -108,7 +115,7 @@ export class TeachPanel {
 
   /** Show before and after of what is in force; on pictures whose label is known too. */
   async #showOutcome(set, compared) {
-    this.shown = set.reference;
+    this.shown = this.#wanted(set);
     if (!set.fits.head && !set.fits.calibrations[this.view.settings.mode]) {
       this.outcome.replaceChildren();
       return;

@@ -18,12 +18,14 @@ const KEPT_BACK = 3;
  *
  * @param {Picture[]} pictures
  * @param {string[]} labels of the set
- * @param {"both"|"teach"|"calibrate"} use
+ * @param {{use: "both"|"teach"|"calibrate", again: boolean}} options `again`: also those that were
+ *   used before
  * @returns {Plan}
  */
-export function planOf(pictures, labels, use) {
+export function planOf(pictures, labels, { use, again }) {
   const known = new Set(labels);
-  const fresh = pictures.filter((one) => !one.use && one.result?.status !== "error");
+  const readable = pictures.filter(({ result }) => result?.status !== "error");
+  const fresh = readable.filter((one) => again || !one.use);
   const labelled = fresh.filter(({ truth }) => known.has(truth));
   const unknown = use === "teach" ? [] : fresh.filter(({ truth }) => truth === null);
   if (use === "teach") return { teach: labelled, calibrate: [], unknown };

@@ -12,7 +12,7 @@ export const MOST_COMPARED = 24;
  * What one template set does.
  *
  * @typedef {{winners: Map<import("./picture.js").Picture, {label: string, score: number}>,
- *   meanScore: number, right: number, known: number}} Effect
+ *   meanScore: number}} Effect
  */
 
 /**
@@ -41,10 +41,10 @@ export function comparedPictures(pictures) {
  *
  * @param {import("./picture.js").Picture[]} pictures
  * @param {import("./label_api.js").Question} question
- * @param {{labels: string[], signal: AbortSignal}} options the labels by which to judge
+ * @param {AbortSignal} signal
  * @returns {Promise<Effect>}
  */
-export async function effectOf(pictures, question, { labels, signal }) {
+export async function effectOf(pictures, question, signal) {
   const plain = { ...question, topK: 1, useHead: false, abstain: {}, alpha: null, temperature: 1 };
   const winners = new Map();
   for (const batch of batchesOf(pictures, MOST_COMPARED)) {
@@ -55,7 +55,9 @@ export async function effectOf(pictures, question, { labels, signal }) {
       if (result.status === "ok") winners.set(ordered[place], result.labels[0]);
     });
   }
-  return summed(winners, labels);
+  const scores = [...winners.values()].map(({ score }) => score);
+  const sum = scores.reduce((total, score) => total + score, 0);
+  return { winners, meanScore: scores.length ? sum / scores.length : 0 };
 }
 
 /**
@@ -94,14 +96,15 @@ export function changesBetween(base, other) {
   return found;
 }
 
-function summed(winners, labels) {
-  const pairs = [...winners];
-  const known = pairs.filter(([picture]) => typeof picture.truthAmong(labels) === "string");
-  const scores = pairs.map(([, { score }]) => score);
-  return {
-    winners,
-    meanScore: scores.length ? scores.reduce((sum, score) => sum + score, 0) / scores.length : 0,
-    right: known.filter(([picture, { label }]) => picture.truth === label).length,
-    known: known.length,
-  };
+/**
+ * Count how many pictures get the right label, among those whose label is known.
+ *
+ * @param {Effect} effect
+ * @param {string[]} labels by which to judge
+ * @returns {{right: number, known: number}}
+ */
+export function rightOf({ winners }, labels) {
+  const known = [...winners].filter(([one]) => typeof one.truthAmong(labels) === "string");
+  const right = known.filter(([picture, { label }]) => picture.truth === label).length;
+  return { right, known: known.length };
 }

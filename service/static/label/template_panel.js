@@ -10,6 +10,7 @@ import {
   compareSets,
   comparedPictures,
   effectOf,
+  rightOf,
 } from "./template_effects.js";
 import { percent } from "./verdict.js";
 
@@ -76,8 +77,7 @@ export class TemplatePanel {
     const signal = this.progress.begin();
     const button = byId("template-compare");
     button.disabled = true;
-    const options = { labels: view.labels, signal };
-    const ask = ({ name }) => effectOf(compared, { ...question, templateSet: name }, options);
+    const ask = ({ name }) => effectOf(compared, { ...question, templateSet: name }, signal);
     try {
       await compareSets(sets, ask, (set, effect, error) => {
         this.effects.set(set.name, { effect, error });
@@ -120,7 +120,7 @@ export class TemplatePanel {
     const base = this.effects.get(chosen)?.effect ?? null;
     const open = new Set([...this.rows.querySelectorAll("details[open]")].map(({ id }) => id));
     this.table.classList.toggle("has-effects", this.effects.size > 0);
-    this.table.classList.toggle("has-truth", Boolean(base?.known));
+    this.table.classList.toggle("has-truth", Boolean(base && rightOf(base, this.view.labels).known));
     const rows = this.#sets().map((set) => this.#row(set, { isChosen: set.name === chosen, base, open }));
     this.rows.replaceChildren(...rows);
   }
@@ -147,7 +147,7 @@ export class TemplatePanel {
       element("td", { class: "number" }, String(number)),
       element("td", { class: "number effect-column" }, effect ? percent(effect.meanScore) : ""),
       element("td", { class: "effect-column" }, otherWinners({ name, effect, error, base, open })),
-      element("td", { class: "number effect-column truth-column" }, rightOf(effect)),
+      element("td", { class: "number effect-column truth-column" }, shareRight(effect, this.view.labels)),
       element("td", {}, use),
     );
     row.classList.toggle("is-chosen", isChosen);
@@ -175,9 +175,10 @@ function otherWinners({ name, effect, error, base, open }) {
   return details;
 }
 
-function rightOf(effect) {
-  if (!effect?.known) return "";
-  return `${effect.right}\u00a0of\u00a0${effect.known}`;
+function shareRight(effect, labels) {
+  if (!effect) return "";
+  const { right, known } = rightOf(effect, labels);
+  return known ? `${right}\u00a0of\u00a0${known}` : "";
 }
 
 function filled(template, label) {
