@@ -268,7 +268,25 @@ def _description(folder: ModelFolder) -> JSONObject:
         "encoder_id": folder.encoder_id,
         "runtimes": [*runtimes],
         **folder.spec.to_json(),
+        "tuned": _tuned(folder),
         "bytes": {**files},
+    }
+
+
+def _tuned(folder: ModelFolder) -> JSONObject | None:
+    """Return on which machine the folder was tuned, and to what; ``None`` where it was not."""
+    from encoders.runtime_table import read_runtime_table
+
+    table = read_runtime_table(folder)
+    if table is None:
+        return None
+    return {
+        "machine": str(table.machine),
+        "made_at": table.made_at,
+        "image": table.chosen.image.precision,
+        "images": table.chosen.images.precision,
+        "text": table.chosen.text.precision,
+        "texts": table.chosen.texts.precision,
     }
 
 

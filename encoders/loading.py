@@ -33,6 +33,7 @@ def load_encoder(
     threads: int = 0,
     device: Device = "auto",
     cache_folder: Path | None = None,
+    compile_towers: bool = False,
 ) -> Encoder:
     """Load a model folder, or with the torch runtime any open_clip model.
 
@@ -45,6 +46,7 @@ def load_encoder(
         threads: CPU threads, 0 for the runtime's own choice.
         device: of the torch runtime; ``auto`` takes CUDA where there is one.
         cache_folder: where OpenVINO keeps compiled towers.
+        compile_towers: let the torch runtime translate its towers by ``torch.compile``.
 
     Raises:
         NotFoundError: nothing of that name.
@@ -65,6 +67,7 @@ def load_encoder(
         precision="float32" if precision == "auto" else precision,
         threads=threads,
         device=device,
+        compile_towers=compile_towers,
     )
 
 
@@ -141,7 +144,12 @@ def _folder(model: str | Path) -> ModelFolder | None:
 
 
 def _load_torch(
-    model: ModelFolder | str, *, precision: Precision, threads: int, device: Device
+    model: ModelFolder | str,
+    *,
+    precision: Precision,
+    threads: int,
+    device: Device,
+    compile_towers: bool,
 ) -> Encoder:
     try:
         from encoders.open_clip_source import load_open_clip
@@ -153,5 +161,6 @@ def _load_torch(
         precision=precision,
         threads=threads,
         device=device,
+        compile_towers=compile_towers,
         calibration=read_calibration(model) if isinstance(model, ModelFolder) else None,
     )

@@ -66,6 +66,9 @@ class Settings:
     models tune`` chose on this machine, ``float32`` where the model was not tuned here."""
     device: Device = "auto"
     """Device of the torch runtime; ``auto`` takes CUDA where there is one."""
+    compile_towers: bool = False
+    """Let the torch runtime translate the model by ``torch.compile``: for GPUs; the first calls
+    take up to minutes."""
     compile_cache: Path | None = None
     """Folder where the openvino runtime keeps compiled models, for quicker starts; unset: none."""
     threads: int = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,27 @@ def test_bfloat16_is_close_to_float32(tiny_model: ModelFolder) -> None:
     text_cosines_N = (exact.encode_texts(SAMPLE_TEXTS) * short.encode_texts(SAMPLE_TEXTS)).sum(1)
 
     assert min(image_cosines_N.min(), text_cosines_N.min()) > 0.999
+
+
+@pytest.mark.slow
+def test_compiled_towers_give_the_same(
+    tiny_model: ModelFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Batches of several sizes; traced by torch, but run by its plain backend, which is quick."""
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager"))
+    exact = TorchEncoder(load_open_clip(tiny_model), device="cpu")
+    compiled = TorchEncoder(load_open_clip(tiny_model), device="cpu", compile_towers=True)
+
+    for count in (4, 3, 7):
+        pixels_NSS3 = np.random.default_rng(0).integers(0, 256, (count, 32, 32, 3), dtype=np.uint8)
+        np.testing.assert_allclose(
+            compiled.encode_images(pixels_NSS3), exact.encode_images(pixels_NSS3), atol=1e-5
+        )
+        np.testing.assert_allclose(
+            compiled.encode_texts(SAMPLE_TEXTS[:count]),
+            exact.encode_texts(SAMPLE_TEXTS[:count]),
+            atol=1e-5,
+        )
 
 
 def test_a_closed_encoder_is_an_error(tiny_model: ModelFolder) -> None:
