@@ -188,7 +188,7 @@ def test_pictures_are_dropped_onto_a_label(open_page: OpenPage, service: httpx.C
     expect(target(page, "red").locator(".target-count")).to_have_text("1 here")
     show_tab(page, "Pictures")
     expect(page.locator(".label-card")).to_have_count(1)
-    expect(card(page, "mine.png").locator(".mark")).to_have_text("right")
+    expect(card(page, "mine.png").locator(".truth-mark")).to_have_text("right")
 
 
 def test_too_few_examples_are_refused_in_words(

@@ -190,8 +190,8 @@ def test_saying_what_a_picture_shows_counts_what_is_right(
         field.focus()
         field.select_option(shown)
 
-    expect(card(page, "red-0.png").locator(".mark")).to_have_text("right")
-    expect(card(page, "blue-0.png").locator(".mark")).to_have_text("wrong")
+    expect(card(page, "red-0.png").locator(".truth-mark")).to_have_text("right")
+    expect(card(page, "blue-0.png").locator(".truth-mark")).to_have_text("wrong")
     expect(page.locator("#label-summary")).to_contain_text("1 of 2 right")
 
 

@@ -5,7 +5,8 @@ import { wait } from "../add/patience.js";
 const MOST_PICTURES = 8;
 const MOST_BYTES = 24e6;
 const MOST_ATTEMPTS = 6;
-const BUSY = new Set([429, 503]);
+/** Also out of time: what a request has embedded is kept, so the next one comes further. */
+const BUSY = new Set([429, 503, 504]);
 const TOO_LARGE = 413;
 const OF_THE_PICTURE = new Set([413, 415]);
 

@@ -49,8 +49,7 @@ export function predictionSet(labels) {
   if (!labels) return null;
   const title = "Labels that hold the right one as often as you asked for";
   const text = labels.length ? labels.join(", ") : "no label";
-  const start = labels.length > 1 ? "One of " : "Surely ";
-  return element("p", { class: "prediction-set", title }, element("span", {}, start), text);
+  return element("p", { class: "prediction-set", title }, element("span", {}, "In the set: "), text);
 }
 
 function barRow({ label, score, cosine, background }, { isBest, isTrue }) {

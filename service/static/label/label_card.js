@@ -210,7 +210,7 @@ function verdictLine({ text, label, isRight }) {
   const marks = [];
   if (isRight !== null) {
     const state = isRight ? "is-right" : "is-wrong";
-    marks.push(element("span", { class: `mark ${state}` }, isRight ? "right" : "wrong"));
+    marks.push(element("span", { class: `truth-mark ${state}` }, isRight ? "right" : "wrong"));
   }
   return element("div", { class: "label-head" }, line, ...marks);
 }

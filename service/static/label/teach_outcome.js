@@ -63,7 +63,7 @@ function changesPart(changes) {
     : "None of them taught it.";
   const lines = changed.slice(0, MOST_CHANGES).map(({ picture, before, after }) => {
     const isRight = after.label === picture.truth;
-    const mark = element("span", { class: `mark ${isRight ? "is-right" : "is-wrong"}` }, isRight ? "right" : "wrong");
+    const mark = element("span", { class: `truth-mark ${isRight ? "is-right" : "is-wrong"}` }, isRight ? "right" : "wrong");
     const words = `${picture.name}: ${before.label} \u2192 `;
     return element("li", { dir: "auto" }, words, element("b", {}, after.label), " ", mark);
   });
