@@ -25,7 +25,7 @@ from index.stages import StageClock
 
 __all__ = ["FileResult", "ImageFile", "add_files"]
 
-FILES_OF_A_BATCH = 32
+FILES_OF_A_BATCH = 64
 """Files that are embedded by one call and stored by one write."""
 BATCHES_IN_FLIGHT = 2
 """One is being stored, one is in the model or waits: what a crash costs at most."""

@@ -21,7 +21,8 @@ from index.ingest import BATCHES_IN_FLIGHT, FILES_OF_A_BATCH, ImageFile, add_fil
 from index.store import StoreReader
 from tests.fakes import FakeEncoder, picture_bytes
 
-PICTURES = 600
+PICTURES = 960
+"""More than all the killed turns together can store, a batch each and another in flight."""
 KILLS = 12
 IN_FLIGHT = BATCHES_IN_FLIGHT * FILES_OF_A_BATCH
 NEVER = 10**6

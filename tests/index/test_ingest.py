@@ -219,19 +219,19 @@ def test_copies_are_kept_when_asked(gallery: Gallery, tmp_path: Path) -> None:
 
 
 def test_many_files_arrive_in_order_and_in_batches(gallery: Gallery, tmp_path: Path) -> None:
-    """A call of the model embeds 32 files; stopping early keeps what was yielded."""
+    """A call of the model embeds 64 files; stopping early keeps what was yielded."""
     paths = [photo(tmp_path, f"{n:03}.png", (n, 0, 0)) for n in range(200)]
     results = add_files(gallery, map(ImageFile, paths))
     assert next(results).path == paths[0]
     results.close()
-    assert gallery.collection.count() == 32
+    assert gallery.collection.count() == 64
     before = calls(gallery)
 
     found = list(add_files(gallery, map(ImageFile, paths)))
 
     assert [added.path for added in found] == paths
-    assert [str(added.result.status) for added in found] == ["unchanged"] * 32 + ["created"] * 168
-    assert calls(gallery) - before == 6
+    assert [str(added.result.status) for added in found] == ["unchanged"] * 64 + ["created"] * 136
+    assert calls(gallery) - before == 3
 
 
 def test_a_picture_in_a_container_is_copied_and_known_again(
@@ -272,27 +272,27 @@ class SignallingEncoder(FakeEncoder):
 def test_the_model_works_while_a_batch_is_stored(tmp_path: Path) -> None:
     """The next batch is embedded although nobody has asked for a second result yet."""
     encoder = SignallingEncoder()
-    paths = [photo(tmp_path, f"{n:03}.png", (n, 0, 0)) for n in range(70)]
+    paths = [photo(tmp_path, f"{n:03}.png", (n, 0, 0)) for n in range(140)]
     with Gallery.open(tmp_path / "gallery", encoder) as gallery:
         results = add_files(gallery, map(ImageFile, paths))
         next(results)
 
         assert encoder.second_call.wait(60)
-        assert gallery.collection.count() == 32
-        assert len(list(results)) == 69
+        assert gallery.collection.count() == 64
+        assert len(list(results)) == 139
 
 
 def test_a_content_in_two_batches_in_flight_is_embedded_once(
     gallery: Gallery, tmp_path: Path
 ) -> None:
     """The second batch meets a picture that the first has embedded and not stored yet."""
-    paths = [photo(tmp_path, f"{n:03}.png", (n % 32, 0, 0)) for n in range(64)]
+    paths = [photo(tmp_path, f"{n:03}.png", (n % 64, 0, 0)) for n in range(128)]
 
     list(add_files(gallery, [ImageFile(path, id=path.stem) for path in paths]))
 
     assert isinstance(gallery.encoder, FakeEncoder)
-    assert gallery.encoder.images_seen == 32
-    assert gallery.collection.count() == 64
+    assert gallery.encoder.images_seen == 64
+    assert gallery.collection.count() == 128
 
 
 def test_bytes_that_are_kept_bound_what_is_read_ahead(
