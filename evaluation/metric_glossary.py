@@ -11,6 +11,8 @@ _MEANINGS: tuple[tuple[str, str], ...] = (
     (r"hit@k", "share of queries with a relevant item in the first k: R@k of the CLIP papers"),
     (r"capped_recall@k", "relevant items in the first k, over the most that could be there"),
     (r"paired_recall@k", "share of queries whose one partner is in the first k"),
+    (r"judged@k", "share of the first k places that is judged: unjudged ones count as wrong"),
+    (r"judged_precision@k", "share of the judged among the first k that is relevant"),
     (r"f1@k", "harmonic mean of precision@k and recall@k"),
     (
         r"mean_average_precision(@k)?",

@@ -5,14 +5,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from core.artifacts import canonical_json, sha256_bytes
 from core.errors import PairsError, UsageError
 from core.measures.judged_ranks import JudgedRanks
-from core.measures.query_metrics import micro_values, query_values
+from core.measures.judged_share import judged_at_k, judged_precision_at_k
+from core.measures.query_metrics import Values, micro_values, query_values
 from core.measures.trec import Qrels, Run, qrels_lines, run_lines
 from core.types import JSONObject, JSONValue
 from evaluation.estimates import (
@@ -51,7 +52,8 @@ def evaluate_run(
         ids=tuple(queries),
         clusters=tuple(queries),
         groups=("",) * len(queries),
-        values=dict(query_values(judged, sorted(set(ks)))),
+        values=query_values(judged, sorted(set(ks)))
+        | _judged_shares(lists, [qrels[query] for query in queries], sorted(set(ks))),
         texts={"ranks": [" ".join(map(str, found)) for found in judged.per_query()]},
     )
     left_out = len(qrels) - len(queries)
@@ -80,6 +82,20 @@ def evaluate_run(
             "qrels.trec": qrels_lines([(query, qrels[query]) for query in queries]),
         },
     )
+
+
+def _judged_shares(
+    lists: Sequence[Sequence[str]], grades_N: Sequence[Mapping[str, int]], ks: Sequence[int]
+) -> dict[str, Values]:
+    """Return how much of each list is judged, and what share of that is relevant."""
+    pairs = list(zip(lists, grades_N, strict=True))
+    values: dict[str, Values] = {}
+    for k in ks:
+        values[f"judged@{k}"] = np.array([judged_at_k(*one, k) for one in pairs])
+        values[f"judged_precision@{k}"] = np.array(
+            [judged_precision_at_k(*one, k) for one in pairs]
+        )
+    return values
 
 
 def _details(

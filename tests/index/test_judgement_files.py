@@ -65,6 +65,8 @@ def test_the_run_scored_against_the_qrels_is_the_live_quality(
     live = live_quality(gallery, [one.query for one in sets], k=2)
     peer = pytrec_eval.RelevanceEvaluator(qrels, {"P_2", "recall_2"}).evaluate(run)
 
+    for name in ("judged@2", "judged_precision@2", "ndcg@2"):
+        assert live.mean[name].value == report.metrics[name].value
     for name, measure in (("precision@2", "P_2"), ("recall@2", "recall_2")):
         value = live.mean[name].value
         assert value == report.metrics[name].value
