@@ -146,17 +146,8 @@ def open_engine(settings: Settings, *, metrics: Metrics, encoder: Encoder | None
     """
     started = time.monotonic()
     model = None if encoder else chosen_model(settings)
-    loaded = encoder or load_encoder(
-        model or STARTER_MODEL,
-        runtime=settings.runtime,
-        precision=settings.precision,
-        threads=settings.threads,
-        device=settings.device,
-        cache_folder=settings.compile_cache,
-        compile_towers=settings.compile_towers,
-    )
     shared = SharedEncoder(
-        loaded,
+        encoder or _load(settings, model),
         observer=metrics,
         limits=batch_limits(settings),
         text_cache=VectorCache(settings.text_cache_entries),
@@ -199,6 +190,18 @@ def open_engine(settings: Settings, *, metrics: Metrics, encoder: Encoder | None
         },
     )
     return engine
+
+
+def _load(settings: Settings, model: str | None) -> Encoder:
+    return load_encoder(
+        model or STARTER_MODEL,
+        runtime=settings.runtime,
+        precision=settings.precision,
+        threads=settings.threads,
+        device=settings.device,
+        cache_folder=settings.compile_cache,
+        compile_towers=settings.compile_towers,
+    )
 
 
 def chosen_model(settings: Settings) -> str | None:
