@@ -14,7 +14,7 @@ from index.items import NewItem
 from tests.cli.test_add import sightline
 from tests.index.builders import random_units
 
-COUNT = 1500
+COUNT = 3000
 
 
 def open_starter(folder: Path) -> Collection:
@@ -25,7 +25,7 @@ def open_starter(folder: Path) -> Collection:
 
 @pytest.fixture(scope="module")
 def gallery(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a gallery of 1500 vectors of the starter model's dimension, 30 with captions."""
+    """Return a gallery of 3000 vectors of the starter model's dimension, 30 with captions."""
     folder = tmp_path_factory.mktemp("index") / "g"
     with open_starter(folder) as collection:
         vectors_ND = random_units(COUNT, collection.binding.dim)
@@ -81,7 +81,7 @@ def test_nothing_is_recorded_where_nothing_is_good(gallery: Path, tmp_path: Path
         "index", "tune", gallery, "--queries", tmp_path / "q.txt", "--memory", "1", "--json"
     )
     if json.loads(done.stdout)["chosen"] is not None:
-        pytest.fail("1500 vectors in float16 are more than 1 MB")
+        pytest.fail("3000 vectors in 8 bits are more than 1 MB")
 
     assert done.returncode == 1
     assert "73 or more can" in done.stderr
