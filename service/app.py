@@ -154,7 +154,7 @@ def _add_routes(app: FastAPI, settings: Settings) -> None:
     app.router.routes.append(DirectRoutes(chain.from_iterable(each.routes for each in routers)))
     for router in routers:
         app.include_router(router)
-    app.mount("/static", page.PageFiles(directory=page.STATIC, check_dir=False), name="static")
+    app.mount("/static", page.page_files(), name="static")
 
 
 def _version() -> str:
