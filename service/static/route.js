@@ -4,8 +4,8 @@
  *
  * @typedef {{view: string, query: string, item: string|null,
  *   mode: "vector"|"keyword"|"hybrid", filter: object|string|null, cutoff: number,
- *   set: string|null}} Route
- *   `view` is one of `VIEWS`; `set` is the label set of the view "label"; `filter` is text where the address holds none that is JSON; the service says what is wrong
+ *   judge: boolean, set: string|null, report: string|null}} Route
+ *   `view` is one of `VIEWS`; `judge` when hits are marked right or wrong; `report` is open in the view "quality"; `set` is the label set of the view "label"; `filter` is text where the address holds none that is JSON; the service says what is wrong
  */
 
 import { filterText, readFilter } from "./search/filters.js";
@@ -29,6 +29,8 @@ export function readRoute() {
     mode: MODES.find((mode) => mode === parameters.get("mode")) ?? MODES[0],
     filter: readFilter(parameters.get("filter")),
     cutoff: readCutoff(parameters.get("cutoff")),
+    judge: parameters.get("judge") === "1",
+    report: parameters.get("report"),
     set: parameters.get("set"),
   };
 }
@@ -41,15 +43,17 @@ export function readRoute() {
  */
 export function routeAddress(route) {
   const { view = VIEWS[0], query = "", item = null, mode = MODES[0], filter = null } = route;
-  const { cutoff = DEFAULT_CUTOFF, set = null } = route;
+  const { cutoff = DEFAULT_CUTOFF, judge = false, set = null, report = null } = route;
   const parameters = new URLSearchParams();
   if (view !== VIEWS[0]) parameters.set("view", view);
   if (query) parameters.set("q", query);
   if (mode !== MODES[0]) parameters.set("mode", mode);
   if (filter) parameters.set("filter", filterText(filter));
   if (cutoff !== DEFAULT_CUTOFF) parameters.set("cutoff", String(cutoff));
+  if (judge) parameters.set("judge", "1");
   if (item) parameters.set("item", item);
   if (set) parameters.set("set", set);
+  if (report) parameters.set("report", report);
   const text = parameters.toString();
   return text ? `/?${text}` : "/";
 }
