@@ -146,8 +146,9 @@ def open_engine(settings: Settings, *, metrics: Metrics, encoder: Encoder | None
     """
     started = time.monotonic()
     model = None if encoder else chosen_model(settings)
+    loaded = encoder or _load(settings, model)
     shared = SharedEncoder(
-        encoder or _load(settings, model),
+        loaded,
         observer=metrics,
         limits=batch_limits(settings),
         text_cache=VectorCache(settings.text_cache_entries),
