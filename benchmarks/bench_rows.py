@@ -167,7 +167,7 @@ def _is_bound(row: Row) -> bool:
 
 
 def _other(row: Row) -> str:
-    if not row.theirs:
+    if not row.theirs or row.unit == "cosine":
         return row.beside
     return f"{row.beside}: {spread(row.theirs, row.unit)}"
 
@@ -191,5 +191,5 @@ def _aim(row: Row) -> str:
     if row.aim is None:
         return ""
     if row.unit == "cosine":
-        return spread(row.theirs, "")
+        return short(statistics.median(row.theirs), row.unit)
     return f"{100 * row.aim:g} %" if row.is_limit else f"{row.aim:g}"

@@ -87,6 +87,22 @@ def test_a_difference_is_in_the_unit() -> None:
     assert line(row) == "| p | search | 6.10 ms | model: 5.00 ms | +1.10 ms | +1 ms | aim missed |"
 
 
+def test_a_cosine_stands_beside_the_least_that_was_asked_for() -> None:
+    """What the vectors are compared with has no cosine of its own."""
+    row = Row(
+        "p",
+        "w",
+        unit="cosine",
+        ours=(0.9995,),
+        beside="peer",
+        theirs=(0.999,),
+        aim=1,
+        is_limit=True,
+    )
+
+    assert line(row) == "| p | w | 0.99950 cosine | peer |  | 0.99900 | aim met |"
+
+
 def test_a_reason_cannot_break_the_table() -> None:
     """What a program said may hold the sign that divides cells."""
     row = Row("p", "w", reason="failed: a | b")
