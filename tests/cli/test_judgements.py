@@ -18,14 +18,15 @@ RED = {"red": 1, "blue": 0}
 COLD = {"green": 1, "blue": 1}
 
 
-@pytest.fixture
-def judged(tmp_path: Path) -> Iterator[tuple[Path, str]]:
-    """Serve a gallery with marks of two queries; yield its folder and address."""
-    with running(tmp_path) as client:
+@pytest.fixture(scope="module")
+def judged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
+    """Serve a gallery with marks of two queries, only to be read; yield its folder and address."""
+    folder = tmp_path_factory.mktemp("judged")
+    with running(folder) as client:
         add_colours(client)
         put(client, "red", RED)
         put(client, "green blue", COLD)
-        yield tmp_path / "gallery", str(client.base_url)
+        yield folder / "gallery", str(client.base_url)
 
 
 def put(client: httpx.Client, query: str, grades: dict[str, int]) -> None:
