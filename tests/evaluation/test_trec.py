@@ -1,4 +1,4 @@
-"""Rules of core.measures.trec and evaluation.score: TREC files, and what other tools make of ours."""
+"""Rules of core.measures.trec and evaluation.score: TREC files, and what others make of ours."""
 
 from __future__ import annotations
 
