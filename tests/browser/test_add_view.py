@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
@@ -12,7 +13,7 @@ from playwright.sync_api import Page, Route, expect
 
 from index.gallery import Gallery
 from tests.browser.accessibility import assert_accessible
-from tests.browser.conftest import OpenPage
+from tests.browser.conftest import TIMEOUT_MS, OpenPage
 from tests.browser.looking import expect_address
 from tests.fakes import FakeEncoder, picture_bytes
 from tests.service.running import running
@@ -53,6 +54,14 @@ def folder(tmp_path: Path) -> Path:
 def pick(page: Page, *paths: Path) -> None:
     """Pick pictures from the dialog for files."""
     page.locator("#add-files").set_input_files(list(paths))
+
+
+def wait_for(page: Page, condition: Callable[[], bool]) -> None:
+    """Let the browser go on until something has happened in this process."""
+    until = time.monotonic() + TIMEOUT_MS / 1000
+    while not condition():
+        assert time.monotonic() < until
+        page.wait_for_timeout(20)
 
 
 def pictures(folder: Path, *names: str) -> list[Path]:
@@ -232,6 +241,7 @@ def test_pause_stop_and_try_again(
     expect(page.locator("#add-progress-title")).to_have_text("Paused")
     pick(page, *pictures(tmp_path, "green"))
     expect(page.locator("#add-counts")).to_contain_text("1 waiting")
+    wait_for(page, lambda: bool(held))
     held[0].continue_()
     expect(page.locator("#add-counts")).to_contain_text("2 added")
     expect(page.locator("#add-counts")).to_contain_text("1 waiting")

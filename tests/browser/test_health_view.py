@@ -21,6 +21,8 @@ pytestmark = [pytest.mark.xdist_group("browser"), pytest.mark.slow]
 
 HEALTH = "**/v1/health"
 ARABIC = "/photos/\u0635\u0648\u0631\u0629.jpg"
+ROOMY = {"disk": {"free_bytes": 50_000_000_000, "total_bytes": 100_000_000_000}}
+"""The disk of the machine that runs the tests may be full."""
 CARD = """---
 license: mit
 ---
@@ -87,7 +89,7 @@ def opened(open_page: OpenPage, changes: dict[str, Any], **options: Any) -> Page
 
 def test_the_state_comes_in_words_and_the_numbers_below(open_page: OpenPage) -> None:
     """What is well is said to be well; what is worth knowing stands beside it."""
-    page = open_page("/?view=health")
+    page = opened(open_page, ROOMY)
 
     expect(page.locator("#health-verdict")).to_have_text("All well")
     expect(page.locator("#health-reasons")).to_contain_text("1 file could not be added")
@@ -147,6 +149,7 @@ def test_refusals_of_the_last_minutes_make_it_worth_a_look(open_page: OpenPage) 
         response = route.fetch()
         found = response.json()
         refused = 0 if answers == 1 else 5
+        found["disk"] |= ROOMY["disk"]
         found["requests"]["by_status"] = {"200": 1000 + 19 * refused, "429": refused}
         route.fulfill(response=response, json=found)
 
@@ -163,13 +166,15 @@ def test_refusals_of_the_last_minutes_make_it_worth_a_look(open_page: OpenPage) 
 
 def test_a_service_that_is_gone_is_told_and_found_again(open_page: OpenPage) -> None:
     """The numbers stay, faded; the next answer mends all."""
-    page = open_page("/?view=health", refusals=True)
+    page = opened(open_page, ROOMY, refusals=True)
     expect(page.locator("#health-verdict")).to_have_text("All well")
+    page.unroute(HEALTH)
     page.route(HEALTH, lambda route: route.abort())
     look_again(page)
     expect(page.locator("#health-verdict")).to_have_text("No answer")
     expect(page.locator("#health-gallery-number")).to_contain_text("100 %")
     page.unroute(HEALTH)
+    change(page, ROOMY)
     look_again(page)
 
     expect(page.locator("#health-verdict")).to_have_text("All well")

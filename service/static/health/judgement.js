@@ -9,8 +9,9 @@ import { total } from "./history.js";
 
 const FULL = 0.9;
 const REFUSED_BADLY = 0.1;
-const LITTLE_ROOM = 0.1;
-const NO_ROOM = 0.03;
+/** Share and bytes that are free: a tenth of a large disk is much room. */
+const LITTLE_ROOM = { share: 0.1, bytes: 20e9 };
+const NO_ROOM = { share: 0.03, bytes: 3e9 };
 const FAR_FROM_BASE = 0.5;
 const LEVELS = ["note", "attention", "trouble"];
 const VERDICTS = { note: "All well", attention: "Worth a look", trouble: "In trouble" };
@@ -80,16 +81,20 @@ function storage({ disk, gallery }, period) {
   const found = [];
   const errors = period.grown(({ writes }) => writes.errors);
   if (errors > 0) found.push({ level: "trouble", text: `${count(errors, "change")} could not be stored.` });
-  const free = disk.total_bytes ? disk.free_bytes / disk.total_bytes : 1;
-  if (free < LITTLE_ROOM) {
-    const level = free < NO_ROOM ? "trouble" : "attention";
-    found.push({ level, text: `The disk is ${percent(1 - free)} full: ${bytes(disk.free_bytes)} are free.` });
+  if (hasLess(disk, LITTLE_ROOM)) {
+    const level = hasLess(disk, NO_ROOM) ? "trouble" : "attention";
+    const used = percent(1 - disk.free_bytes / disk.total_bytes);
+    found.push({ level, text: `The disk is ${used} full: ${bytes(disk.free_bytes)} are free.` });
   }
   if (gallery.damaged) {
     const text = `${count(gallery.damaged, "picture")} cannot be found, because the vector is damaged; sightline doctor --fix mends it.`;
     found.push({ level: "attention", text });
   }
   return found;
+}
+
+function hasLess({ free_bytes: free, total_bytes: all }, room) {
+  return all > 0 && free < room.share * all && free < room.bytes;
 }
 
 function index({ index: { merging, base, delta, dead } }, period) {
