@@ -180,10 +180,10 @@ export class LabelCard {
   /** A thousand labels on hundreds of cards are too many options to make before they are wanted. */
   #fillTruth(withAll) {
     const { truth } = this.picture;
-    const known = [option(UNKNOWN, "Is that right?"), option(NONE_OF_THESE, "It shows none of these")];
+    const known = [option(UNKNOWN, "Is that right?"), option(NONE_OF_THESE, "shows none of these")];
     const all = withAll ? this.options.labels() : [];
     const own = typeof truth === "string" && !all.includes(truth) ? [truth] : [];
-    const labels = [...own, ...all].map((label) => option(label, `It shows: ${label}`, true));
+    const labels = [...own, ...all].map((label) => option(label, `shows ${label}`, true));
     this.truthSelect.replaceChildren(...known, ...labels);
     const place = truth === undefined ? 0 : truth === null ? 1 : 2 + [...own, ...all].indexOf(truth);
     this.truthSelect.selectedIndex = place;
