@@ -104,7 +104,7 @@ def _packaged_front(config: dict[str, str]) -> Iterator[str]:
         raise SystemExit("pip install --no-deps -r requirements/peers.txt")
     files = Path(package.origin).parent.parent / "front" / "build"
 
-    async def read_config(request: object) -> JSONResponse:
+    async def read_config(_request: object) -> JSONResponse:
         return JSONResponse(config)
 
     pages = Mount("/", StaticFiles(directory=files, html=True))
