@@ -10,14 +10,17 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
+from cli.gallery_pairs import gallery_pairs
 from cli.models import command
 from core.errors import ArtifactError, UsageError
-from encoders.folder import open_model_folder
+from encoders.decoding import read_image_file
+from encoders.folder import ModelFolder, open_model_folder
 from encoders.loading import load_encoder, runtime_plan
 from encoders.openvino_runtime import OpenVINOEncoder
 from encoders.runtime_table import read_runtime_table
 from index.adding import NewImage
 from index.gallery import Gallery
+from tests.fakes import FakeEncoder, picture_bytes
 from tests.fixtures_models import export_tiny_model
 
 pytestmark = pytest.mark.slow  # compiles each tower in a dozen ways
@@ -50,41 +53,25 @@ def run(*arguments: str | Path) -> Result:
     )
 
 
-def test_a_tuned_copy_runs_as_it_was_measured(model: Path, pictures: Path, tmp_path: Path) -> None:
-    """The folder loads with the chosen plan, and gives what the model gave before."""
-    shown = run(
-        model, "--pairs", pictures / "pairs.jsonl", "--out", tmp_path / "m", "--rounds", "1",
-        "--precisions", "float32", "--json",
-    )  # fmt: skip
+@pytest.fixture(scope="module")
+def tuned(
+    model: Path, pictures: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[ModelFolder, str]:
+    """Tune the tiny model once in every precision; return the folder and what was printed."""
+    out = tmp_path_factory.mktemp("tuned") / "m"
+    shown = run(model, "--pairs", pictures / "pairs.jsonl", "--out", out, "--rounds", "1")
+    return open_model_folder(out), shown.stdout
 
-    folder, plain = open_model_folder(tmp_path / "m"), open_model_folder(model)
+
+def test_every_precision_is_in_the_table_with_its_figures(tuned: tuple[ModelFolder, str]) -> None:
+    """What failed the gate says why and is not chosen."""
+    folder, shown = tuned
     table = read_runtime_table(folder)
-    assert table is not None
-    assert json.loads(shown.stdout)["chosen"]["image"]["precision"] == "float32"
-    assert runtime_plan(folder) == table.chosen
-    assert (table.source, len(table.variants)) == (str(pictures / "pairs.jsonl"), 1)
-    pixels = np.random.default_rng(1).integers(0, 256, (13, 32, 32, 3), dtype=np.uint8)
-    texts = [f"text {'word ' * number}" for number in range(40)]
-    fast, exact = load_encoder(folder.path), OpenVINOEncoder(plain)
-    assert fast.encoder_id == exact.encoder_id
-    np.testing.assert_allclose(fast.encode_images(pixels), exact.encode_images(pixels), atol=1e-5)
-    np.testing.assert_allclose(fast.encode_texts(texts), exact.encode_texts(texts), atol=1e-5)
 
-
-def test_every_precision_is_in_the_table_with_its_figures(
-    model: Path, pictures: Path, tmp_path: Path
-) -> None:
-    """What failed the gate says why and is not chosen; what passed can be asked for."""
-    shown = run(
-        model, "--pairs", pictures / "pairs.jsonl", "--out", tmp_path / "m", "--rounds", "1"
-    )
-
-    folder = open_model_folder(tmp_path / "m")
-    table = read_runtime_table(folder)
     assert table is not None
     assert [row.precision for row in table.variants] == ["float32", "bfloat16", "int8"]
     for row in table.variants:
-        assert row.precision in shown.stdout
+        assert row.precision in shown
         assert bool(row.reason) != row.passed
     int8 = table.variants[2]
     assert int8.fidelity is not None
@@ -92,37 +79,40 @@ def test_every_precision_is_in_the_table_with_its_figures(
     assert folder.has_int8 == int8.passed
     chosen = {table.chosen.image.precision, table.chosen.images.precision}
     assert chosen <= {row.precision for row in table.variants if row.passed}
-    if int8.passed:
-        encoder = load_encoder(folder.path, precision="int8")
-        assert isinstance(encoder, OpenVINOEncoder)
-        assert encoder.plan == int8.plan
 
 
-def test_the_pictures_of_a_gallery_serve_as_well(
-    model: Path, pictures: Path, tmp_path: Path
-) -> None:
-    """Those with a caption; the others are no pairs."""
-    with Gallery.open(tmp_path / "gallery", load_encoder(model)) as gallery:
-        gallery.add(
-            [
-                NewImage(
-                    id=f"p{number}",
-                    data=(pictures / f"{number}.png").read_bytes(),
-                    caption="" if number == 0 else f"noise {number}",
-                )
-                for number in range(52)
-            ]
-        )
+def test_a_tuned_copy_runs_as_it_was_measured(tuned: tuple[ModelFolder, str], model: Path) -> None:
+    """By the chosen plan, or by that of the precision asked for; float32 gives what it gave."""
+    folder = tuned[0]
+    table = read_runtime_table(folder)
+    pixels = np.random.default_rng(1).integers(0, 256, (13, 32, 32, 3), dtype=np.uint8)
+    texts = [f"text {'word ' * number}" for number in range(40)]
 
-    shown = run(
-        model, "--gallery", tmp_path / "gallery", "--out", tmp_path / "m", "--rounds", "1",
-        "--precisions", "float32",
-    )  # fmt: skip
+    fast = load_encoder(folder.path, precision="float32")
+    exact = OpenVINOEncoder(open_model_folder(model))
 
-    assert shown.exit_code == 0
-    table = read_runtime_table(open_model_folder(tmp_path / "m"))
     assert table is not None
-    assert table.source == str(tmp_path / "gallery")
+    assert runtime_plan(folder) == table.chosen
+    assert isinstance(fast, OpenVINOEncoder)
+    assert fast.plan == table.variants[0].plan
+    assert fast.encoder_id == exact.encoder_id
+    np.testing.assert_allclose(fast.encode_images(pixels), exact.encode_images(pixels), atol=1e-5)
+    np.testing.assert_allclose(fast.encode_texts(texts), exact.encode_texts(texts), atol=1e-5)
+
+
+def test_the_pictures_of_a_gallery_are_pairs(tmp_path: Path) -> None:
+    """Those with a caption, in order of their ids, with the bytes that were added."""
+    images = [
+        NewImage(id=f"p{number}", data=picture_bytes(name), caption=caption)
+        for number, (name, caption) in enumerate([("blue", "sea"), ("red", ""), ("green", "wood")])
+    ]
+    with Gallery.open(tmp_path / "gallery", FakeEncoder()) as gallery:
+        gallery.add(images)
+
+    pairs = gallery_pairs(tmp_path / "gallery")
+
+    assert [(pair.id, pair.captions) for pair in pairs] == [("p0", ("sea",)), ("p2", ("wood",))]
+    assert read_image_file(pairs[1].image) == picture_bytes("green")
 
 
 def test_pictures_of_the_users_own_are_asked_for(model: Path, tmp_path: Path) -> None:
