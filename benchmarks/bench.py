@@ -90,7 +90,8 @@ def run(parts: Sequence[Part], plan: Plan, rows: list[Row]) -> None:
     """Install the peers, then run each part and add its rows to ``rows``."""
     for name in dict.fromkeys(peer for part in parts for peer in part.peers):
         try:
-            print(f"peer {name}: {environments.install(name, folder=plan.folder).folder}")
+            installed = environments.install(name, folder=plan.folder)
+            print(f"peer {name}: {installed.folder}", flush=True)
         except environments.PeerMissingError as error:
             # The part that wants it says so in a row; here is the reason as soon as it is known.
             print(f"peer {name}: not installed: {error}", flush=True)

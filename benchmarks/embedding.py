@@ -44,7 +44,7 @@ _SINGLE = {SMALL: 16, MIDDLE: 12, LARGE: 8}
 _BULK = {
     SMALL: {"loop": 64, "loader": 128, "ours": 192},
     MIDDLE: {"loop": 64, "loader": 128, "ours": 192},
-    LARGE: {"loop": 32, "loader": 96, "ours": 192},
+    LARGE: {"loop": 32, "loader": 96, "ours": 128},
 }
 """Images of one run: with few batches nothing would run ahead of the model."""
 _COUNTER = itertools.count(os.getpid() * 10_000)
@@ -167,7 +167,7 @@ def towers(plan: Plan, sides: Mapping[str, Worker]) -> Iterator[Row]:
         for _ in range(_rounds(plan)):
             for precision, worker in sides.items():
                 if precision != PEER:
-                    rate = worker.ask("tower", batch=32, repeats=4)
+                    rate = worker.ask("tower", batch=32, repeats=3)
                     ours.setdefault(precision, []).append(rate * gigaflops)
                     best = limit.ask("product", kind=precision, threads=plan.threads)
                     theirs.setdefault(precision, []).append(best)
