@@ -34,7 +34,7 @@ from zeroshot.separation import auroc
 
 HITS = 10
 LONG_CAPTION_WORDS = 6
-THRESHOLDS = (0.2, 0.3, 0.5)
+THRESHOLDS = (0.05, 0.2, 0.5)
 NONSENSE = (
     *("asdf qwer zxcv", "blorf wug tove", "xqzt", "lorem ipsum dolor sit amet", "aaaaaaaaaaaa"),
     *("the square root of democracy", "quarterly tax depreciation schedule", "!!!???", "tbd"),

@@ -12,7 +12,7 @@ import { filterText, readFilter } from "./search/filters.js";
 
 /** The views of the page; the first is the one of an address that names none. */
 export const VIEWS = ["search", "label", "add", "quality", "health"];
-const DEFAULT_CUTOFF = 0.2;
+const DEFAULT_CUTOFF = 0.05;
 const MODES = ["vector", "keyword", "hybrid"];
 
 /**
