@@ -77,7 +77,8 @@ function score(hit, best, controls) {
   const percent = isSure ? `${Math.round(hit.confidence * 100)} %` : null;
   const title = `score ${hit.score.toFixed(4)}${isSure ? `, confidence ${percent}` : ""}`;
   const confidence = isSure ? element("b", {}, percent) : null;
-  const numbers = element("span", { class: "score-numbers", title }, hit.score.toFixed(3), bar);
+  const value = element("span", { class: "score-value" }, hit.score.toFixed(3));
+  const numbers = element("span", { class: "score-numbers", title }, value, bar);
   if (confidence) numbers.append(confidence);
   return element("div", { class: "score" }, numbers, controls);
 }
