@@ -46,7 +46,7 @@ class Contribution(Answer):
 
 
 class Ranks(Answer):
-    """Places of a hit in the two rankings of mode hybrid, from 1; null: not among the first 1000."""
+    """Places of a hit in the two rankings of mode hybrid, from 1; null: not in the first 1000."""
 
     vector: int | None
     keyword: int | None

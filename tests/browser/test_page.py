@@ -110,7 +110,8 @@ def test_chips_show_what_the_service_understands(open_page: OpenPage) -> None:
     """The page cuts a query exactly as the service does; an incomplete one has no chips."""
     page = open_page()
     shown = page.evaluate(
-        "(queries) => import('/static/search/terms.js').then(({ parseTerms }) => queries.map((query) =>"
+        "(queries) => import('/static/search/terms.js').then(({ parseTerms }) =>"
+        " queries.map((query) =>"
         " parseTerms(query).map(({ text, weight, kind }) => [text, weight, kind])))",
         QUERIES,
     )

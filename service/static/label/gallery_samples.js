@@ -12,7 +12,7 @@ const SIDE_PX = 76;
 const PAUSE_MS = 250;
 
 /**
- * Offer pictures of the gallery.
+ * Prepare the pictures of the gallery that are offered; who calls shows them.
  *
  * @param {(picture: Picture) => void} onPick
  * @returns {Promise<Picture[]>} a few to begin with; none where the gallery is empty
@@ -24,7 +24,6 @@ export async function offerSamples(onPick) {
     byId("label-sample-list").replaceChildren(...found.map((item) => sampleButton(item, onPick)));
   };
   show(items);
-  byId("label-samples").hidden = false;
   watchFind(items, show);
   return items.slice(0, SHOWN_AT_FIRST).map((item) => new Picture({ item, isExample: true }));
 }

@@ -169,6 +169,8 @@ export class View {
     ]);
     this.settings.offer(templates);
     if (!this.pictures.length) this.cards.add(samples);
+    // After the cards, which would push them down.
+    byId("label-samples").hidden = !samples.length;
   }
 
   async #useSet(reference) {
