@@ -8,7 +8,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.browser.accessibility import assert_accessible
 from tests.browser.conftest import OpenPage
@@ -123,6 +123,26 @@ def test_marks_are_there_when_the_query_is_asked_again(
     expect_pressed(mark(tile(page, "green"), "right"))
     expect_pressed(mark(tile(page, "red"), "wrong"))
     expect(page.locator("#judging-text")).to_contain_text("1 right, 1 wrong")
+
+
+def test_a_mark_made_before_the_stored_ones_have_come_stays(
+    open_page: OpenPage, service: httpx.Client
+) -> None:
+    """The answer that was asked for before the mark adds to it and takes nothing back."""
+    marks = [{"item_id": "blue", "grade": 0}]
+    assert service.put("/v1/judgements", json={"query": "yellow", "marks": marks}).is_success
+    page = open_page()
+    held: list[Route] = []
+    page.route("**/v1/judgements?*", lambda route: held.append(route))  # noqa: PLW0108 - a function
+    with page.expect_request("**/v1/judgements?*"):
+        page.goto("/?q=yellow&judge=1")
+    expect_first(page, "yellow")
+    mark(first_tile(page), "right").click()
+    expect(page.locator("#judging-text")).to_contain_text("1 right, 1 wrong")
+    held[0].continue_()
+
+    expect_pressed(mark(tile(page, "blue"), "wrong"))
+    expect_pressed(mark(first_tile(page), "right"))
 
 
 def test_the_details_mark_too(open_page: OpenPage, service: httpx.Client) -> None:

@@ -22,6 +22,8 @@ export class HitMarks {
     this.isOn = false;
     this.shown = { query: "", image: null };
     this.grades = new Map();
+    this.changes = new Map();
+    this.sent = Promise.resolve();
     this.undo = [];
     this.switch = byId("judge-switch");
     this.line = byId("judging");
@@ -87,9 +89,11 @@ export class HitMarks {
   }
 
   #begin() {
-    this.request?.abort();
+    this.loading?.abort();
+    this.measuring?.abort();
     clearTimeout(this.timer);
     this.grades = new Map();
+    this.changes = new Map();
     this.undo = [];
     this.#showAll();
     if (!this.isOn) return;
@@ -98,13 +102,16 @@ export class HitMarks {
   }
 
   async #load() {
-    this.request = new AbortController();
-    const { signal } = this.request;
+    this.loading = new AbortController();
+    const { signal } = this.loading;
     this.#say(BEGIN);
     try {
-      this.grades = await getMarks(this.shown, { signal });
+      const stored = await getMarks(this.shown, { signal });
+      // Marks that were made meanwhile are newer than what was read.
+      for (const [id, grade] of this.changes) setGrade(stored, id, grade);
+      this.grades = stored;
       this.#showAll();
-      if (this.grades.size) await this.#measure(signal);
+      if (this.grades.size) this.#measureNow();
     } catch (error) {
       if (!isSuperseded(error) && !signal.aborted) this.#say(error.message, true);
     }
@@ -126,8 +133,11 @@ export class HitMarks {
     const { shown } = this;
     const before = this.grades.get(id) ?? null;
     this.#set(id, grade);
+    // One after the other: the last mark of a picture is the one that stays.
+    const sending = this.sent.then(() => putMark(shown, id, grade));
+    this.sent = sending.catch(() => {});
     try {
-      await putMark(shown, id, grade);
+      await sending;
       if (shown === this.shown) this.#measureSoon();
     } catch (error) {
       if (shown !== this.shown) return;
@@ -137,8 +147,8 @@ export class HitMarks {
   }
 
   #set(id, grade) {
-    if (grade === null) this.grades.delete(id);
-    else this.grades.set(id, grade);
+    setGrade(this.grades, id, grade);
+    this.changes.set(id, grade);
     byId("judging-undo").hidden = !this.undo.length;
     for (const marks of document.querySelectorAll(`[data-marks="${CSS.escape(id)}"]`)) {
       this.#showGrade(marks);
@@ -148,13 +158,15 @@ export class HitMarks {
   /** Marks made in a row are measured once. */
   #measureSoon() {
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => {
-      this.request?.abort();
-      this.request = new AbortController();
-      this.#measure(this.request.signal).catch((error) => {
-        if (!isSuperseded(error)) this.#say(error.message, true);
-      });
-    }, PAUSE_MS);
+    this.timer = setTimeout(() => this.#measureNow(), PAUSE_MS);
+  }
+
+  #measureNow() {
+    this.measuring?.abort();
+    this.measuring = new AbortController();
+    this.#measure(this.measuring.signal).catch((error) => {
+      if (!isSuperseded(error)) this.#say(error.message, true);
+    });
   }
 
   async #measure(signal) {
@@ -224,4 +236,9 @@ export class HitMarks {
       button.setAttribute("aria-pressed", String(button.dataset.grade === String(grade)));
     }
   }
+}
+
+function setGrade(grades, id, grade) {
+  if (grade === null) grades.delete(id);
+  else grades.set(id, grade);
 }
