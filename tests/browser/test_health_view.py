@@ -141,14 +141,11 @@ def test_refusals_of_the_last_minutes_make_it_worth_a_look(open_page: OpenPage) 
     """Judged by what grew between two answers, with the share of all requests."""
     page = open_page("/?view=add")
     expect(page.locator("#add-title")).to_be_visible()
-    answers = 0
+    refused = 0
 
     def answer(route: Route) -> None:
-        nonlocal answers
-        answers += 1
         response = route.fetch()
         found = response.json()
-        refused = 0 if answers == 1 else 5
         found["disk"] |= ROOMY["disk"]
         found["requests"]["by_status"] = {"200": 1000 + 19 * refused, "429": refused}
         route.fulfill(response=response, json=found)
@@ -156,6 +153,7 @@ def test_refusals_of_the_last_minutes_make_it_worth_a_look(open_page: OpenPage) 
     page.route(HEALTH, answer)
     page.get_by_role("link", name="Health").click()
     expect(page.locator("#health-verdict")).to_have_text("All well")
+    refused = 5
     look_again(page)
 
     expect(page.locator("#health-verdict")).to_have_text("Worth a look")

@@ -103,7 +103,7 @@ def test_going_back_leads_to_the_same_place_and_asks_for_nothing(page: Page) -> 
     expect(page.locator("#results-title")).to_have_text("In the gallery")
     expect(page.locator(f".tile[aria-posinset='{place}']")).to_be_in_viewport()
 
-    assert page.evaluate("window.scrollY") == top
+    page.wait_for_function("(top) => window.scrollY === top", arg=top)
     lists = [url for url in asked if "/v1/items?" in url or "/v1/search" in url]
     assert [url for url in lists if "cursor=" not in url] == []
 
