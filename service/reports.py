@@ -15,6 +15,7 @@ import re
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeGuard
 from urllib.parse import quote
 
 from core.errors import NotFoundError
@@ -29,6 +30,8 @@ PAGE_NAME = "report.html"
 
 _MOST_BYTES = 64 * 2**20
 _MOST_METRICS = 4
+_MOST_COUNT = 2**53
+"""Beyond it programs that read JSON disagree about whole numbers."""
 _HEADLINES = (
     "precision@10",
     "recall@10",
@@ -96,7 +99,8 @@ def _report_folders(folder: Path) -> Iterator[tuple[str, int]]:
             found = os.stat(Path(entry.path) / METRICS_NAME, follow_symlinks=False)  # noqa: PTH116
         except OSError:
             continue
-        if stat.S_ISREG(found.st_mode):
+        # A name that is no text cannot stand in an address.
+        if stat.S_ISREG(found.st_mode) and _printable(entry.name) == entry.name:
             yield entry.name, found.st_mtime_ns // 1_000_000
 
 
@@ -115,8 +119,8 @@ def _report(folder: Path, name: str, written_ms: int) -> JSONObject:
     }
     try:
         return {**shown, **_figures(json.loads(_read(folder, name, METRICS_NAME)))}
-    except (OSError, ValueError, RecursionError) as error:
-        return {**shown, "problem": f"{METRICS_NAME} cannot be read: {error}"}
+    except (OSError, ValueError, ArithmeticError, RecursionError) as error:
+        return {**shown, "problem": _printable(f"{METRICS_NAME} cannot be read: {error}")}
 
 
 def _figures(content: JSONValue) -> JSONObject:
@@ -139,11 +143,11 @@ def _figures(content: JSONValue) -> JSONObject:
     names = [name for name in _HEADLINES if name in table]
     names += [name for name in table if name not in names]
     shown = [_metric(name, table[name]) for name in names[:_MOST_METRICS]]
-    counts = [metric["n"] for metric in table.values() if isinstance(metric, dict)]
+    counts = [metric.get("n") for metric in table.values() if isinstance(metric, dict)]
     return {
-        "kind": str(content.get("kind")),
-        "model": None if model is None else str(model),
-        "n": max((count for count in counts if isinstance(count, int)), default=None),
+        "kind": _printable(content.get("kind")),
+        "model": None if model is None else _printable(model),
+        "n": max((count for count in counts if _is_count(count)), default=None),
         "metrics": [metric for metric in shown if metric is not None],
     }
 
@@ -152,13 +156,22 @@ def _metric(name: str, metric: JSONValue) -> JSONObject | None:
     if not isinstance(metric, dict):
         return None
     numbers: JSONObject = {key: _number(metric.get(key)) for key in ("value", "ci_low", "ci_high")}
-    return {"name": name, **numbers, "unit": str(metric.get("unit", ""))}
+    return {"name": _printable(name), **numbers, "unit": _printable(metric.get("unit", ""))}
 
 
 def _number(value: JSONValue) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return float(value) if math.isfinite(value) else None
+
+
+def _is_count(value: JSONValue) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST_COUNT
+
+
+def _printable(value: JSONValue) -> str:
+    """Return a value as text that can be sent; half characters become question marks."""
+    return str(value).encode(errors="replace").decode()
 
 
 def _read(folder: Path, name: str, file_name: str) -> bytes:

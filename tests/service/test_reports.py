@@ -93,6 +93,32 @@ def test_odd_figures_are_left_out(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ('{"schema_version": 2, "metrics": {"a": {"value": 1%s}}}' % ("0" * 400), True),
+        (
+            '{"schema_version": 2, "kind": "\\ud800", "metrics": {"\\udfff": {"unit": "\\ud801"}}}',
+            False,
+        ),
+        ('{"schema_version": 2, "metrics": {"a": {"n": 1%s}}}' % ("0" * 400), False),
+    ],
+)
+def test_what_json_allows_and_nobody_can_send_harms_no_list(
+    tmp_path: Path, text: str, *, problem: bool
+) -> None:
+    """Numbers beyond all floats, halves of characters; and a folder whose name is no text."""
+    reports = tmp_path / "reports"
+    write(reports, "good")
+    (write(reports, "odd") / "metrics.json").write_text(text)
+    write(reports, "bytes").rename(reports / os.fsdecode(b"\xff\xfe"))
+    with running(tmp_path, reports_folder=str(reports)) as client:
+        listed = client.get("/v1/reports").json()["reports"]
+
+    found = {one["name"]: one["problem"] is not None for one in listed}
+    assert found == {"good": False, "odd": problem}
+
+
 def test_only_folders_with_figures_are_reports(tmp_path: Path) -> None:
     """Files, hidden folders, other folders and links are none; nor is what is not there."""
     write(tmp_path / "elsewhere", "secret")
