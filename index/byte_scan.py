@@ -9,13 +9,13 @@ bound by reading the rows. The parts are equal, and whoever is free takes the ne
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Self
 
 import faiss
 import numpy as np
 
+from core.cores import usable_cores
 from core.types import FloatArray, IdArray
 from index.rounding import RoundedQuery, Rounding
 from index.scan_helpers import ScanHelpers
@@ -40,7 +40,7 @@ class ByteScan:
         self.rounding = rounding
         self.parts = tuple(parts)
         self._starts = np.cumsum([0, *(part.ntotal for part in parts)]).tolist()
-        most = min(_MOST_HELPERS, (os.cpu_count() or 1) - 1)
+        most = min(_MOST_HELPERS, usable_cores() - 1)
         self._helpers = ScanHelpers(
             most if helpers < 0 else helpers, prepare=_one_thread, always=helpers >= 0
         )

@@ -9,13 +9,13 @@ waits, and the next scan takes all who wait. There is no timer: a lone search be
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from core.cores import usable_cores
 from core.types import FloatArray, IdArray
 
 Scanned = tuple[FloatArray, IdArray] | tuple[list[FloatArray], list[IdArray]]
@@ -45,7 +45,7 @@ class SharedScan:
     def __init__(self, scan: Scan, *, scans_at_once: int = 0) -> None:
         """Call ``scan`` from at most ``scans_at_once`` threads (0: one a core)."""
         self._scan = scan
-        self._free = scans_at_once or os.cpu_count() or 1
+        self._free = scans_at_once or usable_cores()
         self._waiting: list[_Asked] = []
         self._lock = threading.Lock()
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from typing import TypeVar
 
+from core.cores import usable_cores
 from core.errors import DeadlineError, ImageError, SightlineError
 from encoders.decoding import DecodeLimits, ImageDecoder, decode_image
 from service.decoder_processes import ChildOptions, DecoderProcesses
@@ -98,7 +98,7 @@ class DecodingPool:
 
 
 def _threads(asked: int) -> int:
-    return asked or os.cpu_count() or 1
+    return asked or usable_cores()
 
 
 def _cancel(futures: Sequence[Future[OutputT]]) -> None:

@@ -10,6 +10,7 @@ import contextlib
 import os
 import time
 
+from core.cores import usable_cores
 from core.errors import NotReadyError
 from core.types import JSONObject, JSONValue
 from index.failures import count_failures, latest_failures
@@ -55,7 +56,7 @@ def _process(engine: Engine, samples: MetricSamples) -> JSONObject:
         "processes": settings.processes,
         "read_only": settings.read_only,
         "started_ms": engine.opened_at * 1000,
-        "cores": os.cpu_count() or 1,
+        "cores": usable_cores(),
         "memory_bytes": int(samples.value("process_resident_memory_bytes")),
         "cpu_seconds": samples.value("process_cpu_seconds_total"),
     }

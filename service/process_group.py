@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
-import os
 import queue
 import secrets
 import signal
@@ -21,6 +20,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from core.cores import usable_cores
 from core.errors import ConfigError, NotReadyError, SightlineError
 from core.log import configure_logging
 from service.listening import reserved_socket, url_of
@@ -176,7 +176,7 @@ class ProcessGroup:
         return child
 
     def _share_of_cores(self) -> int:
-        return max(1, (os.cpu_count() or 1) // self._settings.processes)
+        return max(1, usable_cores() // self._settings.processes)
 
     def _listen_to(self, child: subprocess.Popen[str], place: int) -> None:
         """Read what a process says until it ends."""
