@@ -103,6 +103,7 @@ def test_odd_figures_are_left_out(tmp_path: Path) -> None:
         ),
         ('{"schema_version": 2, "metrics": {"a": {"n": 1%s}}}' % ("0" * 400), False),
     ],
+    ids=["value", "halves", "count"],
 )
 def test_what_json_allows_and_nobody_can_send_harms_no_list(
     tmp_path: Path, text: str, *, problem: bool
