@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from cli.settings import default_model, default_precision
+from cli.settings import compiled_folder, default_model, default_precision
 
 if TYPE_CHECKING:
     from encoders.encoder import Encoder
@@ -29,7 +29,11 @@ def open_encoder(model: str | None, gallery: Path | None) -> Encoder:
 
     # An unknown word is refused by what it is given to.
     precision = cast("PrecisionChoice", default_precision())
-    return load_encoder(chosen_model(model, gallery) or STARTER_MODEL, precision=precision)
+    return load_encoder(
+        chosen_model(model, gallery) or STARTER_MODEL,
+        precision=precision,
+        cache_folder=compiled_folder(),
+    )
 
 
 def open_gallery(

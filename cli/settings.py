@@ -31,6 +31,13 @@ def default_precision() -> str:
     return os.environ.get("SIGHTLINE_PRECISION") or "auto"
 
 
+def compiled_folder() -> Path | None:
+    """Return where commands keep compiled models; see the service's setting ``compile_cache``."""
+    from service.settings import compiled_folder as folder_of
+
+    return folder_of(os.environ.get("SIGHTLINE_COMPILE_CACHE") or "auto")
+
+
 def wants_traceback() -> bool:
     """Return whether errors should show their traceback (``SIGHTLINE_DEBUG=1``)."""
     return os.environ.get("SIGHTLINE_DEBUG", "") not in {"", "0"}

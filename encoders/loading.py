@@ -45,7 +45,7 @@ def load_encoder(
             ``sightline models tune`` chose on this machine, float32 where it was not asked.
         threads: CPU threads, 0 for the runtime's own choice.
         device: of the torch runtime; ``auto`` takes CUDA where there is one.
-        cache_folder: where OpenVINO keeps compiled towers.
+        cache_folder: where compiled towers are kept for the next start; ``None`` keeps none.
         compile_towers: let the torch runtime translate its towers by ``torch.compile``.
 
     Raises:

@@ -6,7 +6,7 @@ import platform
 from dataclasses import dataclass
 from typing import Any
 
-from encoders.openvino_tower import usable_cores
+from core.cores import usable_cores
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ import numpy as np
 from core.errors import EncoderError
 from core.types import FloatArray, PixelArray
 from encoders.calibration_files import read_calibration
+from encoders.compiled_cache import CompiledCache
 from encoders.folder import (
     IMAGE_INT8_NAMES,
     IMAGE_ONNX_NAME,
@@ -25,6 +26,7 @@ from encoders.folder import (
     TOKENIZER_NAME,
     ModelFolder,
 )
+from encoders.machine import this_machine
 from encoders.openvino_tower import Inputs, OpenVINOTower, check_precision
 from encoders.tokenizer import TokenBatch
 from encoders.tower_plan import (
@@ -56,7 +58,8 @@ class OpenVINOEncoder(TwoTowerEncoder):
             folder: must have the ONNX files.
             plan: how to run them; by default float32 as OpenVINO thinks best. See
                 ``encoders.loading`` for the plan that was measured on this machine.
-            cache_folder: where compiled towers are kept, for quicker starts of large models.
+            cache_folder: where compiled towers are kept for the next start
+                (``encoders.compiled_cache``); ``None`` keeps none.
 
         Raises:
             EncoderError: no ONNX files, a tower that does not compile, a CPU without bfloat16, or
@@ -75,9 +78,10 @@ class OpenVINOEncoder(TwoTowerEncoder):
         openvino.Tensor(np.zeros(1, np.float32))
         for tower in (self.plan.image, self.plan.images, self.plan.text, self.plan.texts):
             check_precision(openvino, tower.precision)
-        self._towers: _Towers | None = _Towers(
-            openvino, folder, self.plan, cache_folder=cache_folder
-        )
+        cache = None
+        if cache_folder is not None:
+            cache = CompiledCache(cache_folder, folder.manifest.files, this_machine(openvino))
+        self._towers: _Towers | None = _Towers(openvino, folder, self.plan, cache=cache)
 
     def close(self) -> None:
         """Release the towers; later calls are an error."""
@@ -156,11 +160,11 @@ class _Towers:
         folder: ModelFolder,
         plan: RuntimePlan,
         *,
-        cache_folder: Path | None,
+        cache: CompiledCache | None,
     ) -> None:
         """Compile the towers for one item."""
         self._openvino = openvino
-        self._cache_folder = cache_folder
+        self._cache = cache
         self._plan = plan
         self._images_path = _image_path(folder, plan.images.precision)
         self._text_path = folder.path / TEXT_ONNX_NAME
@@ -182,7 +186,7 @@ class _Towers:
         return self._compiled(self._text_path, self._plan.texts)
 
     def _compiled(self, path: Path, plan: TowerPlan) -> OpenVINOTower:
-        return OpenVINOTower(self._openvino, path, plan, cache_folder=self._cache_folder)
+        return OpenVINOTower(self._openvino, path, plan, cache=self._cache)
 
 
 def _image_path(folder: ModelFolder, precision: Precision) -> Path:

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -14,8 +13,10 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from core.cores import usable_cores
 from core.errors import EncoderError
-from core.types import FloatArray
+from core.types import FloatArray, JSONObject
+from encoders.compiled_cache import CompiledCache
 from encoders.tower_plan import Precision, TowerPlan
 
 Inputs: TypeAlias = Mapping[str, NDArray[Any]]
@@ -28,7 +29,7 @@ class OpenVINOTower:
     """A compiled tower; one thread at a time may run it."""
 
     def __init__(
-        self, openvino: Any, path: Path, plan: TowerPlan, *, cache_folder: Path | None = None
+        self, openvino: Any, path: Path, plan: TowerPlan, *, cache: CompiledCache | None = None
     ) -> None:
         """Read the tower at ``path`` and compile it as the plan says.
 
@@ -36,20 +37,18 @@ class OpenVINOTower:
             openvino: the module, see ``encoders.openvino_runtime.import_openvino``.
             path: of an ONNX file or of OpenVINO's own ``.xml``.
             plan: how to run it.
-            cache_folder: where compiled towers are kept; ``None`` keeps none.
+            cache: where compiled towers are kept; ``None`` keeps none.
 
         Raises:
             EncoderError: the tower cannot be read or compiled.
         """
         self._openvino = openvino
         self._plan = plan
-        core = openvino.Core()
-        settings = _settings(plan, openvino=core, cache_folder=cache_folder)
+        # The weights of a tower from the cache stay in the mapped file.
+        self._blob_N, compiled = _from_cache(openvino, path, plan, cache)
         try:
-            # With a path the cache is found without reading the tower.
-            compiled = core.compile_model(
-                _fixed(core, path, plan.chunk) if plan.fixed else str(path), "CPU", settings
-            )
+            if compiled is None:
+                compiled = _compiled(openvino.Core(), path, plan, cache)
             self._requests = [compiled.create_infer_request() for _ in range(plan.streams)]
         except RuntimeError as error:
             raise EncoderError(
@@ -119,19 +118,48 @@ def short_precision(openvino: Any) -> Precision:
     return "bfloat16" if "BF16" in capabilities else "float32"
 
 
-def usable_cores() -> int:
-    """Return how many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+def _from_cache(
+    openvino: Any, path: Path, plan: TowerPlan, cache: CompiledCache | None
+) -> tuple[NDArray[np.uint8] | None, Any | None]:
+    """Return the mapped file and the tower that was compiled earlier; ``None`` where it is not."""
+    if cache is None:
+        return None, None
+    core = openvino.Core()
+    settings = _settings(plan, core)
+    kept = cache.path(path.name, _options(plan, settings))
+    blob_N = cache.read(kept)
+    if blob_N is None:
+        return None, None
+    try:
+        tensor = openvino.Tensor(blob_N, shared_memory=True)
+        return blob_N, core.import_model(tensor, "CPU", settings)
+    except RuntimeError as error:
+        cache.discard(kept, reason=str(error))
+        return None, None
 
 
-def _settings(plan: TowerPlan, *, openvino: Any, cache_folder: Path | None) -> dict[str, Any]:
+def _compiled(core: Any, path: Path, plan: TowerPlan, cache: CompiledCache | None) -> Any:
+    settings = _settings(plan, core)
+    compiled = core.compile_model(
+        _fixed(core, path, plan.chunk) if plan.fixed else str(path), "CPU", settings
+    )
+    if cache is not None:
+        kept = cache.path(path.name, _options(plan, settings))
+        cache.write(kept, compiled.export_model, about_bytes=2 * path.stat().st_size)
+    return compiled
+
+
+def _options(plan: TowerPlan, settings: JSONObject) -> JSONObject:
+    """Return all that decides what is compiled, beside the tower and the machine."""
+    return {"settings": settings, "items": plan.chunk if plan.fixed else None}
+
+
+def _settings(plan: TowerPlan, core: Any) -> JSONObject:
     # What is left of an int8 tower between the products runs in the shorter type that is there.
     short = plan.precision != "float32" and (
-        "BF16" in openvino.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     )
-    settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": "bf16" if short else "f32"}
+    settings: JSONObject = {"INFERENCE_PRECISION_HINT": "bf16" if short else "f32"}
     if plan.streams == 1:
         settings["PERFORMANCE_HINT"] = "LATENCY"
     else:
@@ -141,8 +169,6 @@ def _settings(plan: TowerPlan, *, openvino: Any, cache_folder: Path | None) -> d
         settings["INFERENCE_NUM_THREADS"] = plan.threads
     if not plan.pinned:
         settings["ENABLE_CPU_PINNING"] = False
-    if cache_folder is not None:
-        settings["CACHE_DIR"] = str(cache_folder)
     return settings
 
 

@@ -26,7 +26,7 @@ from service.idempotency import IdempotencyKeys
 from service.metrics import Metrics
 from service.remote_images import RemoteImages
 from service.running_model import RunningModel
-from service.settings import Settings
+from service.settings import Settings, compiled_folder
 from service.state_metrics import Cache, publish_state
 from service.vector_cache import VectorCache
 from service.workers import Workers
@@ -200,7 +200,7 @@ def _load(settings: Settings, model: str | None) -> Encoder:
         precision=settings.precision,
         threads=settings.threads,
         device=settings.device,
-        cache_folder=settings.compile_cache,
+        cache_folder=compiled_folder(settings.compile_cache),
         compile_towers=settings.compile_towers,
     )
 

@@ -69,8 +69,9 @@ class Settings:
     compile_towers: bool = False
     """Let the torch runtime translate the model by ``torch.compile``: for GPUs; the first calls
     take up to minutes."""
-    compile_cache: Path | None = None
-    """Folder where the openvino runtime keeps compiled models, for quicker starts; unset: none."""
+    compile_cache: str = "auto"
+    """Folder where the openvino runtime keeps compiled models, for quicker starts; ``auto``:
+    ``sightline/compiled`` in ``XDG_CACHE_HOME`` or ``~/.cache``; ``off``: none."""
     threads: int = 0
     """CPU threads of the model; 0 takes all cores."""
     decode_threads: int = 0
@@ -280,6 +281,28 @@ def load_settings(
     for where, layer in layers:
         values |= checked_values(Settings, layer, where=where)
     return from_mapping(Settings, values, where="settings")
+
+
+def compiled_folder(
+    choice: str = "auto", *, environment: Mapping[str, str] | None = None
+) -> Path | None:
+    """Return the folder that ``compile_cache`` names, ``None`` where compiled models are not kept.
+
+    ``environment`` is the process's own unless a test passes one.
+    """
+    if choice in {"", "off"}:
+        return None
+    if choice != "auto":
+        return Path(choice).expanduser()
+    variables = os.environ if environment is None else environment
+    named = Path(variables.get("XDG_CACHE_HOME", ""))
+    try:
+        # The specification of that variable tells to ignore a relative path.
+        caches = named if named.is_absolute() else Path("~/.cache").expanduser()
+    except RuntimeError:
+        # A user without a home.
+        return None
+    return caches / "sightline" / "compiled"
 
 
 def as_toml(settings: Settings) -> str:

@@ -16,6 +16,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # compiled here.
 os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "1")
 
+# What is compiled belongs into the cache of people alone.
+os.environ["SIGHTLINE_COMPILE_CACHE"] = "off"
+
 # A shell lets what it starts in the background ignore Ctrl-C, and every process that a test starts
 # would inherit that: those that Ctrl-C has to end would never end.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

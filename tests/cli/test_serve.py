@@ -32,7 +32,7 @@ def sightline(*words: str | Path, **environment: str) -> subprocess.CompletedPro
 def clean_environment(**more: str) -> dict[str, str]:
     """Return the environment of the tests without settings of their own."""
     kept = {key: text for key, text in os.environ.items() if not key.startswith("SIGHTLINE_")}
-    return {**kept, **more}
+    return {**kept, "SIGHTLINE_COMPILE_CACHE": "off", **more}
 
 
 @pytest.mark.slow

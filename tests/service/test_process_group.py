@@ -81,6 +81,7 @@ def serving(gallery: Path) -> Iterator[Group]:
         "SIGHTLINE_READ_ONLY": "true",
         "SIGHTLINE_PORT": "0",
         "SIGHTLINE_THREADS": "1",
+        "SIGHTLINE_COMPILE_CACHE": "off",
         # A busy machine may take long to close what is open.
         "SIGHTLINE_DRAIN_TIMEOUT_S": "120",
     }

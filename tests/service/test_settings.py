@@ -13,7 +13,7 @@ import pytest
 
 from core.config import from_mapping
 from core.errors import ConfigError
-from service.settings import Settings, as_toml, load_settings
+from service.settings import Settings, as_toml, compiled_folder, load_settings
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -106,6 +106,24 @@ def test_the_printed_settings_are_a_settings_file(tmp_path: Path) -> None:
 
     assert load_settings(config=file, environment={}) == settings
     assert tomllib.loads(as_toml(settings))["port"] == 0
+
+
+@pytest.mark.parametrize(
+    ("choice", "variables", "expected"),
+    [
+        ("off", {"XDG_CACHE_HOME": "/c"}, None),
+        ("", {"XDG_CACHE_HOME": "/c"}, None),
+        ("auto", {"XDG_CACHE_HOME": "/c"}, Path("/c/sightline/compiled")),
+        ("auto", {}, Path("~/.cache/sightline/compiled").expanduser()),
+        ("auto", {"XDG_CACHE_HOME": "c"}, Path("~/.cache/sightline/compiled").expanduser()),
+        ("/own", {"XDG_CACHE_HOME": "/c"}, Path("/own")),
+    ],
+)
+def test_where_compiled_models_are_kept(
+    choice: str, variables: dict[str, str], expected: Path | None
+) -> None:
+    """In the user's cache, in a folder of the operator's choice, or nowhere."""
+    assert compiled_folder(choice, environment=variables) == expected
 
 
 def test_every_setting_is_documented_as_the_code_says() -> None:
