@@ -8,7 +8,7 @@ SERVE := .venv
 DEV := .venv-dev
 PIP := -m pip install --disable-pip-version-check
 
-.PHONY: demo test check unit format lock starter walkthrough bench clean
+.PHONY: demo test check unit format lock starter walkthrough bench screenshots clean
 
 ## demo: install what serving needs (no torch), index the example gallery, serve it
 demo: $(SERVE)/.installed
@@ -48,6 +48,10 @@ walkthrough: $(DEV)/.installed
 ## bench: measure against every peer, which it installs into data/bench (15 GB; quick: BENCH=--quick)
 bench: $(DEV)/.installed
 	$(DEV)/bin/python -m benchmarks.bench $(BENCH)
+
+## screenshots: pictures of the page in every state, into screenshots/ (needs chromium)
+screenshots: $(DEV)/.installed
+	$(DEV)/bin/python -m tests.browser.screenshots --out screenshots
 
 ## lock: resolve the versions in pyproject.toml again
 lock: $(DEV)/.installed
