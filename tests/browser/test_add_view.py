@@ -92,6 +92,15 @@ def stored(client: httpx.Client) -> list[dict[str, object]]:
     return sorted(items, key=lambda item: (str(item["caption"]), str(item["id"])))
 
 
+def test_an_empty_gallery_leads_here(open_page: OpenPage) -> None:
+    """The search of a new gallery has one thing to offer."""
+    page = open_page()
+    page.get_by_role("button", name="Add pictures").click()
+
+    expect(page.get_by_role("heading", name="Add pictures")).to_be_visible()
+    expect_address(page, "/?view=add")
+
+
 def test_one_bad_picture_of_a_folder_is_told_and_harms_no_other(
     open_page: OpenPage, service: httpx.Client, folder: Path
 ) -> None:

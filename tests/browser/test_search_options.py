@@ -231,3 +231,13 @@ def tiles_above_the_line(page: Page) -> int:
             ".findIndex((one) => one.classList.contains('cutoff'))"
         )
     )
+
+
+def test_a_filter_that_cannot_be_read_can_be_removed(open_page: OpenPage) -> None:
+    """An address cut in the middle: the page says what is wrong and has the way out."""
+    page = open_page("/?q=red&filter=%7Bn", refusals=True)
+    alert = page.get_by_role("alert")
+    expect(alert).to_contain_text("no JSON object: {n")
+    alert.get_by_role("button", name="Remove the filter").click()
+
+    expect_first(page, "red")

@@ -23,7 +23,8 @@ const LARGEST_PAGE = 200;
 export class ResultList {
   /**
    * @param {import("./grid.js").Grid} grid
-   * @param {{onPage: () => void, clearFilter: () => void, searchByVector: () => void}} actions
+   * @param {{onPage: () => void, clearFilter: () => void, searchByVector: () => void,
+   *   addPictures: () => void}} actions
    *   `onPage` runs when pictures have come; the others are ways out of an empty list
    */
   constructor(grid, actions) {
@@ -136,6 +137,8 @@ export class ResultList {
     this.hasFailed = error.status === 0;
     this.grid.clear();
     byId("results-head").hidden = true;
-    showNotice(this.notice, failureNotice(error, () => this.#load(false)));
+    const { clearFilter } = this.actions;
+    const remedies = { tryAgain: () => this.#load(false), clearFilter };
+    showNotice(this.notice, failureNotice(error, this.question.filter, remedies));
   }
 }

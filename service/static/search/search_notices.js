@@ -6,18 +6,18 @@ const BUSY = new Set([429, 503, 504]);
  * Return the notice of a search that found nothing.
  *
  * @param {{query: string, image: Blob|null, mode: string, filter: object|string|null}} shown
- * @param {{clearFilter: () => void, searchByVector: () => void}} remedies
+ * @param {{clearFilter: () => void, searchByVector: () => void, addPictures: () => void}} remedies
  * @returns {object} for `showNotice`
  */
-export function emptyNotice({ query, image, mode, filter }, { clearFilter, searchByVector }) {
+export function emptyNotice({ query, image, mode, filter }, remedies) {
   if (filter) {
     const text = "No picture satisfies the filters and the query together.";
-    const action = { label: "Remove the filters", run: clearFilter };
+    const action = { label: "Remove the filters", run: remedies.clearFilter };
     return { tone: "empty", title: "Nothing found", text, action };
   }
   if (mode === "keyword") {
     const text = "No caption or metadata holds these words. Vectors find what is not written down.";
-    const action = { label: "Search by vector", run: searchByVector };
+    const action = { label: "Search by vector", run: remedies.searchByVector };
     return { tone: "empty", title: "Nothing found", text, action };
   }
   if (query || image) {
@@ -27,10 +27,9 @@ export function emptyNotice({ query, image, mode, filter }, { clearFilter, searc
   return {
     tone: "empty",
     title: "The gallery is empty",
-    text:
-      "Stop the service, add your pictures from a terminal, and start it again; " +
-      "or send them to POST /v1/items while it runs.",
+    text: "Drop pictures on the view Add, or begin from a terminal, before the service is started:",
     code: "sightline add ~/Pictures",
+    action: { label: "Add pictures", run: remedies.addPictures },
   };
 }
 
@@ -38,10 +37,16 @@ export function emptyNotice({ query, image, mode, filter }, { clearFilter, searc
  * Return the notice of a search that failed.
  *
  * @param {import("./api.js").ApiError} error
- * @param {() => void} tryAgain
+ * @param {object|string|null} filter of the search
+ * @param {{tryAgain: () => void, clearFilter: () => void}} remedies
  * @returns {object} for `showNotice`
  */
-export function failureNotice(error, tryAgain) {
+export function failureNotice(error, filter, { tryAgain, clearFilter }) {
+  if (error.param === "filter" && typeof filter === "string") {
+    const text = `The filter of this address is no JSON object: ${filter}`;
+    const action = { label: "Remove the filter", run: clearFilter };
+    return { title: titleOf(error.status), text, action };
+  }
   return {
     title: titleOf(error.status),
     text: error.message,

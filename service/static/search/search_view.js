@@ -41,6 +41,7 @@ export class SearchView {
       onPage: () => this.#onPage(),
       clearFilter: () => this.#go({ filter: null }),
       searchByVector: () => this.#go({ mode: "vector" }),
+      addPictures: () => this.router.go({ view: "add" }),
     });
     this.details = new Details({
       marks: this.marks,

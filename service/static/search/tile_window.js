@@ -8,6 +8,8 @@ import { createTile } from "./tile.js";
 const AHEAD = 1;
 /** Under tiles narrower than this, score and confidence do not fit beside each other. */
 const NARROW_PX = 116;
+/** Under tiles narrower than this, they fit, but not together with the marks. */
+const TIGHT_PX = 184;
 
 /** Makes tiles when their row comes near, and takes them away when it has gone. */
 export class TileWindow {
@@ -165,6 +167,7 @@ export class TileWindow {
     tile.style.setProperty("width", `${width}px`);
     tile.style.setProperty("--height", `${row.height}px`);
     tile.classList.toggle("is-narrow", width < NARROW_PX);
+    tile.classList.toggle("is-tight", width < TIGHT_PX);
     tile.classList.toggle("is-unlikely", this.breakAt >= 0 && place >= this.breakAt);
     tile.setAttribute("aria-posinset", String(place + 1));
     tile.setAttribute("aria-setsize", this.isComplete ? String(this.hits.length) : "-1");
