@@ -49,9 +49,12 @@ def starter_service(folder: Path, pairs: Sequence[dict[str, Any]]) -> Iterator[h
             assert process.stderr is not None
             line = next(line for line in process.stderr if line.startswith("Serving on "))
             # What it says from now on is read on, so that a full pipe never stops it.
-            threading.Thread(target=process.stderr.read, daemon=True).start()
+            reader = threading.Thread(target=process.stderr.read, daemon=True)
+            reader.start()
             with httpx.Client(base_url=line.split()[2], timeout=60, trust_env=False) as client:
                 yield client
+            process.kill()
+            reader.join()
         finally:
             process.kill()
 
