@@ -44,8 +44,7 @@ class OpenVINOTower:
         """
         self._openvino = openvino
         self._plan = plan
-        # The weights of a tower from the cache stay in the mapped file.
-        self._blob_N, compiled = _from_cache(openvino, path, plan, cache)
+        blob_N, compiled = _from_cache(openvino, path, plan, cache)
         try:
             if compiled is None:
                 compiled = _compiled(openvino.Core(), path, plan, cache)
@@ -55,6 +54,8 @@ class OpenVINOTower:
                 f"{path} does not compile: {error}; export the model again"
             ) from error
         self._names = frozenset(name for port in compiled.inputs for name in port.names)
+        # The weights of a tower from the cache stay in the mapped file; last, so that it goes last.
+        self._blob_N = blob_N
 
     def run(self, runs: Iterable[Inputs]) -> list[FloatArray]:
         """Return the output (N, D) of every run, in order; ``streams`` of them go on at a time.

@@ -30,6 +30,12 @@ MACHINE = Machine("a cpu", "x86_64", 2, ("FP32",), "1.0")
 PIXELS = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), dtype=np.uint8)
 
 
+@pytest.fixture(autouse=True)
+def _any_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the disk of the machine that runs the tests be nearly full."""
+    monkeypatch.setattr(compiled_cache, "_SPARE_BYTES", 0)
+
+
 @pytest.fixture
 def cache(tmp_path: Path) -> CompiledCache:
     """Return a cache whose folder does not exist yet."""
@@ -222,7 +228,8 @@ def test_a_process_killed_while_it_writes_harms_nothing(cache: CompiledCache) ->
     """The next one sees no tower, writes its own and reads it."""
     script = (
         "import os, signal, sys\nfrom pathlib import Path\n"
-        "from tests.encoders.test_compiled_cache import MACHINE, CompiledCache\n"
+        "from tests.encoders.test_compiled_cache import MACHINE, CompiledCache, compiled_cache\n"
+        "compiled_cache._SPARE_BYTES = 0\n"
         "def export(stream):\n"
         "    stream.write(b'x' * 10_000_000)\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
@@ -279,7 +286,9 @@ def test_processes_that_start_at_once_share_a_cache(tiny_model_path: Path, tmp_p
     """Three find it empty: each embeds, nothing is reported, and one whole set of files is left."""
     script = (
         "import sys\nfrom pathlib import Path\n"
+        "from encoders import compiled_cache\n"
         "from encoders.loading import load_encoder\n"
+        "compiled_cache._SPARE_BYTES = 0\n"
         "encoder = load_encoder(Path(sys.argv[1]), threads=1, cache_folder=Path(sys.argv[2]))\n"
         "print(encoder.encode_texts(['a']).shape)\n"
     )
