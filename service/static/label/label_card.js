@@ -1,5 +1,6 @@
 /** One picture of the label view: its preview, the verdict, a bar for each label, what is right. */
 
+import { size } from "../add/upload.js";
 import { element, icon } from "../dom.js";
 import { SHOWN_AT_FIRST, barsOf, placeholder, predictionSet } from "./label_bars.js";
 import { verdictOf } from "./verdict.js";
@@ -215,6 +216,3 @@ function verdictLine({ text, label, isRight }) {
   return element("div", { class: "label-head" }, line, ...marks);
 }
 
-function size(bytes) {
-  return bytes < 1e6 ? `${Math.max(1, Math.round(bytes / 1e3))} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
-}
