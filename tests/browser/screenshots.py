@@ -1,6 +1,6 @@
 """Pictures of the page in every state, with the starter model: look at all of them after a change.
 
-    python -m tests.browser.screenshots --out screenshots [--only TEXT]
+    python -m tests.browser.screenshots --out screenshots [--only TEXT] [--docs docs/images]
 
 A real service holds most of the example gallery, some marks, a label set and a report. Each state
 is taken on a wide screen in light and in dark, and on a phone.
@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from PIL import Image
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.browser.conftest import FLAGS
@@ -39,7 +40,20 @@ TIMEOUT_MS = 60_000
 PETS = ("dog", "horse", "cow", "sheep")
 KEPT_BACK = 10
 """Of so many pictures one is kept for each look, which adds it."""
+HEALTH_POINTS = 5
+"""Of the lines of the health view; they are four seconds apart."""
 SET = "animals"
+DOCS = {
+    "search": "results",
+    "details": "details",
+    "label": "label",
+    "teach": "label-teach",
+    "add": "add",
+    "quality": "quality",
+    "health": "health",
+}
+"""Pictures of the documentation and the states that they show."""
+DOCS_PHONES = ("start", "results", "judge")
 
 Shot = Callable[[Page, Path], None]
 """Brings a page into a state; the folder is for files to drop."""
@@ -50,6 +64,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("screenshots"))
     parser.add_argument("--only", default="", help="the states whose names hold this")
+    parser.add_argument("--docs", type=Path, help="also write the pictures of the documentation")
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -66,6 +81,26 @@ def main() -> None:
             for path in take_all(browser, service, arguments.out, arguments.only):
                 sys.stdout.write(f"{path}\n")
             browser.close()
+    if arguments.docs is not None:
+        write_docs(arguments.out, arguments.docs)
+
+
+def write_docs(taken: Path, out: Path) -> None:
+    """Write the best pictures small enough for the documentation; phones stand side by side."""
+    for name, state in DOCS.items():
+        _small(Image.open(taken / f"{state}-light.png")).save(out / f"{name}.png", optimize=True)
+    phones = [Image.open(taken / f"{state}-phone.png").convert("RGB") for state in DOCS_PHONES]
+    width, height, gap = phones[0].width, phones[0].height, 48
+    row = Image.new("RGB", (len(phones) * (width + gap) - gap, height), "white")
+    for place, phone in enumerate(phones):
+        row.paste(phone, (place * (width + gap), 0))
+    row.thumbnail((1240, 1240))
+    _small(row).save(out / "phone.png", optimize=True)
+
+
+def _small(picture: Image.Image) -> Image.Image:
+    """Return a picture in 256 colours: a third of the bytes, and text stays sharp."""
+    return picture.convert("RGB").quantize(256, kmeans=2, dither=Image.Dither.NONE)
 
 
 def take_all(browser: Browser, service: httpx.Client, out: Path, only: str) -> Iterator[Path]:
@@ -78,8 +113,8 @@ def take_all(browser: Browser, service: httpx.Client, out: Path, only: str) -> I
             page = context.new_page()
             page.set_default_timeout(TIMEOUT_MS)
             with tempfile.TemporaryDirectory() as folder:
-                _write_new_pictures(Path(folder), place)
-                shot(page, Path(folder))
+                _write_new_pictures(Path(folder) / "holiday", place)
+                shot(page, Path(folder) / "holiday")
                 _settle(page)
                 page.screenshot(path=out / f"{state}-{look}.png")
             context.close()
@@ -109,7 +144,7 @@ def start(page: Page, _folder: Path) -> None:
 
 def results(page: Page, _folder: Path) -> None:
     """The answer to words."""
-    page.goto("/?q=a+bird")
+    page.goto("/?q=a+castle+by+the+water")
     _pictures_are_drawn(page)
 
 
@@ -138,7 +173,7 @@ def filters(page: Page, _folder: Path) -> None:
 
 def details(page: Page, _folder: Path) -> None:
     """One hit: why, facts, neighbours."""
-    page.goto("/?q=a+boat+2:sunset")
+    page.goto("/?q=a+castle+2:river")
     _pictures_are_drawn(page)
     page.locator(".tile-open").first.click()
     expect(page.locator("#details-neighbours img").first).to_be_visible()
@@ -231,6 +266,11 @@ def health(page: Page, _folder: Path) -> None:
     page.goto("/?view=health")
     expect(page.locator("#health-cards")).to_be_visible()
     expect(page.locator("#health-routes tr").first).to_be_visible()
+    points = "() => document.querySelector('#health-rate-line polyline').points.numberOfItems"
+    asked = 0
+    while page.evaluate(points) < HEALTH_POINTS:
+        asked += 1
+        page.request.get(f"/v1/search?q=a+bird+{asked % 40}")
 
 
 def help_(page: Page, _folder: Path) -> None:
@@ -286,6 +326,7 @@ def _is_look(page: Page, name: str) -> bool:
 
 def _write_new_pictures(folder: Path, place: int) -> None:
     """Write pictures that the gallery does not have, with captions, and one that is cut short."""
+    folder.mkdir()
     pairs = example_pairs()
     for pair in pairs[place::KEPT_BACK]:
         source = Path(pair["image"])
