@@ -144,6 +144,7 @@ def test_a_hit_is_reached_opened_and_left_by_keyboard_alone(
     address = page.url
     page.keyboard.press("Escape")
     expect(page.locator("#details")).to_be_hidden()
+    expect(first_tile(page).locator(".tile-open")).to_be_focused()
     page.keyboard.press("m")
     expect(page.get_by_role("searchbox")).to_have_value(f"+id:{best}")
     page.go_back()
