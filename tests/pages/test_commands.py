@@ -21,6 +21,7 @@ PAGES = [
     if any(steps_of(page))
 ]
 NAMES = [page.relative_to(ROOT).as_posix() for page in PAGES]
+MARKS = "marks that people made on the page; tests/cli/test_judgements.py makes some and runs these"
 LEFT_OUT = (
     (r"^(make|source|pip) ", "an installation; CI itself runs make test, and make demo has a test"),
     (r"docker compose", "no container engine; tests/test_compose.py reads the file"),
@@ -32,6 +33,8 @@ LEFT_OUT = (
     (r"data/walkthrough|:8010", "tests/test_walkthrough.py runs that page"),
     (r"local-dir:runs/|data/first", "what a training run leaves; the walk-through exports one"),
     (r"models merge", "what training runs leave; tests/cli/test_merge.py"),
+    (r"models tune", "minutes; tests/cli/test_tune.py"),
+    (r"judgements score|--run run\.trec|reports/(judged|today)", MARKS),
     (r"--urls addresses", "a foreign machine; tests/cli/test_add.py"),
 )
 """Lines that cannot run here, and why."""
