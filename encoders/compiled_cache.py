@@ -69,10 +69,7 @@ class CompiledCache:
         return self.folder / f"tower-{sha256_bytes(canonical_json(made_of))[:32]}.blob"
 
     def read(self, path: Path) -> NDArray[np.uint8] | None:
-        """Return the exported tower at ``path``, mapped into memory, if it is there and whole.
-
-        The array must live as long as what is imported from it.
-        """
+        """Return the exported tower at ``path``, mapped into memory, if it is there and whole."""
         try:
             blob_N = _mapped(path)
         except FileNotFoundError:

@@ -44,7 +44,7 @@ class OpenVINOTower:
         """
         self._openvino = openvino
         self._plan = plan
-        blob_N, compiled = _from_cache(openvino, path, plan, cache)
+        compiled = _from_cache(openvino, path, plan, cache)
         try:
             if compiled is None:
                 compiled = _compiled(openvino.Core(), path, plan, cache)
@@ -54,8 +54,6 @@ class OpenVINOTower:
                 f"{path} does not compile: {error}; export the model again"
             ) from error
         self._names = frozenset(name for port in compiled.inputs for name in port.names)
-        # The weights of a tower from the cache stay in the mapped file; last, so that it goes last.
-        self._blob_N = blob_N
 
     def run(self, runs: Iterable[Inputs]) -> list[FloatArray]:
         """Return the output (N, D) of every run, in order; ``streams`` of them go on at a time.
@@ -121,22 +119,24 @@ def short_precision(openvino: Any) -> Precision:
 
 def _from_cache(
     openvino: Any, path: Path, plan: TowerPlan, cache: CompiledCache | None
-) -> tuple[NDArray[np.uint8] | None, Any | None]:
-    """Return the mapped file and the tower that was compiled earlier; ``None`` where it is not."""
+) -> Any | None:
+    """Return the tower that was compiled earlier; ``None`` where there is none."""
     if cache is None:
-        return None, None
+        return None
     core = openvino.Core()
     settings = _settings(plan, core)
     kept = cache.path(path.name, _options(plan, settings))
     blob_N = cache.read(kept)
     if blob_N is None:
-        return None, None
+        return None
     try:
-        tensor = openvino.Tensor(blob_N, shared_memory=True)
-        return blob_N, core.import_model(tensor, "CPU", settings)
+        # Copied: the tower's weights stay in the tensor, which then owns its memory. Memory of
+        # Python's could be gone before the last request is.
+        tensor = openvino.Tensor(blob_N, shared_memory=False)
+        return core.import_model(tensor, "CPU", settings)
     except RuntimeError as error:
         cache.discard(kept, reason=str(error))
-        return None, None
+        return None
 
 
 def _compiled(core: Any, path: Path, plan: TowerPlan, cache: CompiledCache | None) -> Any:
