@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.cores import usable_cores
+from encoders.openvino_core import openvino_core
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class Machine:
 
 def this_machine(openvino: Any) -> Machine:
     """Return the machine of this process, as the module OpenVINO sees it."""
-    core = openvino.Core()
+    core = openvino_core(openvino)
     return Machine(
         cpu=core.get_property("CPU", "FULL_DEVICE_NAME"),
         architecture=platform.machine(),

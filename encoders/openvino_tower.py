@@ -17,6 +17,7 @@ from core.cores import usable_cores
 from core.errors import EncoderError
 from core.types import FloatArray, JSONObject
 from encoders.compiled_cache import CompiledCache
+from encoders.openvino_core import openvino_core
 from encoders.tower_plan import Precision, TowerPlan
 
 Inputs: TypeAlias = Mapping[str, NDArray[Any]]
@@ -47,7 +48,7 @@ class OpenVINOTower:
         compiled = _from_cache(openvino, path, plan, cache)
         try:
             if compiled is None:
-                compiled = _compiled(openvino.Core(), path, plan, cache)
+                compiled = _compiled(openvino_core(openvino), path, plan, cache)
             self._requests = [compiled.create_infer_request() for _ in range(plan.streams)]
         except RuntimeError as error:
             raise EncoderError(
@@ -104,7 +105,7 @@ def check_precision(openvino: Any, precision: Precision) -> None:
     Raises:
         EncoderError: the CPU has no bfloat16.
     """
-    capabilities = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    capabilities = openvino_core(openvino).get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     if precision == "bfloat16" and "BF16" not in capabilities:
         raise EncoderError(
             f"this CPU has no bfloat16 (it has {', '.join(capabilities)}); use float32"
@@ -113,7 +114,7 @@ def check_precision(openvino: Any, precision: Precision) -> None:
 
 def short_precision(openvino: Any) -> Precision:
     """Return ``bfloat16`` where the CPU has it, else ``float32``."""
-    capabilities = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    capabilities = openvino_core(openvino).get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     return "bfloat16" if "BF16" in capabilities else "float32"
 
 
@@ -123,7 +124,7 @@ def _from_cache(
     """Return the tower that was compiled earlier; ``None`` where there is none."""
     if cache is None:
         return None
-    core = openvino.Core()
+    core = openvino_core(openvino)
     settings = _settings(plan, core)
     kept = cache.path(path.name, _options(plan, settings))
     blob_N = cache.read(kept)

@@ -20,6 +20,7 @@ from typing import Any
 from core.errors import EncoderError
 from core.types import PixelArray
 from encoders.folder import IMAGE_INT8_NAMES, IMAGE_ONNX_NAME, ModelFolder
+from encoders.openvino_core import openvino_core
 from encoders.openvino_runtime import import_openvino, import_without_telemetry
 
 _PASSED_ON = frozenset({"Convert", "Reshape", "Transpose", "Unsqueeze", "Squeeze", "Multiply"})
@@ -59,7 +60,7 @@ def quantise_image_tower(
         EncoderError: NNCF is not installed, or cannot quantise this tower.
     """
     openvino, nncf = import_openvino(), import_nncf()
-    tower = openvino.Core().read_model(str(folder.path / IMAGE_ONNX_NAME))
+    tower = openvino_core(openvino).read_model(str(folder.path / IMAGE_ONNX_NAME))
     kept = products_of_activations(tower)
     samples = nncf.Dataset([{"pixels": pixels_SS3[None]} for pixels_SS3 in pixels_NSS3])
     try:

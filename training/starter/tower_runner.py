@@ -11,6 +11,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from core.types import FloatArray, PixelArray
+from encoders.openvino_core import openvino_core
 from encoders.openvino_runtime import import_openvino
 from training.starter.feature_cache import Tower
 from training.starter.graphs import image_graph
@@ -38,7 +39,7 @@ def tower_runner(tower: ImageTower, file: Path, *, image_size: int) -> Tower:
         graph = image_graph(_Features(tower), image_size=image_size)
         file.write_bytes(graph.SerializeToString())
     settings = {"INFERENCE_PRECISION_HINT": "f32"}
-    compiled = import_openvino().Core().compile_model(str(file), "CPU", settings)
+    compiled = openvino_core(import_openvino()).compile_model(str(file), "CPU", settings)
 
     def run(pixels_NSS3: PixelArray) -> FloatArray:
         """Return the (N, F) features of pixels."""
