@@ -55,7 +55,7 @@ class FolderLabelSets:
             SightlineError: no such label set, or nothing can be learnt from the images.
         """
         from cli.label_images import open_labelling
-        from zeroshot.fitted_objects import head_object
+        from zeroshot.fitted_answers import fitted_head
         from zeroshot.fitting import add_examples
 
         with closing(open_labelling(name, gallery=self._gallery, model=self._model)) as labelling:
@@ -70,8 +70,8 @@ class FolderLabelSets:
                 else labelling.examples(given.validation),
                 replace=given.replace,
             )
-            reference = labelling.label_set.reference
-        return FittedLabels(reference, {"number": stored.number, **head_object(stored.fit)})
+            label_set = labelling.label_set
+        return FittedLabels(label_set.reference, fitted_head(label_set, stored))
 
     def calibrate(self, name: str, given: NewCalibration) -> FittedLabels:
         """Fit scores, thresholds and prediction sets.
@@ -81,7 +81,7 @@ class FolderLabelSets:
             SightlineError: no such label set, or nothing can be fitted on the images.
         """
         from cli.label_images import open_labelling
-        from zeroshot.fitted_objects import calibration_object
+        from zeroshot.fitted_answers import fitted_calibration
         from zeroshot.fitting import add_calibration
 
         with closing(open_labelling(name, gallery=self._gallery, model=self._model)) as labelling:
@@ -93,6 +93,12 @@ class FolderLabelSets:
                 options=given.options,
                 replace=given.replace,
             )
-            reference = labelling.label_set.reference
-        fields = {"number": stored.number, **calibration_object(stored.calibration)}
-        return FittedLabels(reference, stored.head, fields)
+            label_set = labelling.label_set
+            encoder_id = labelling.classifier.encoder_id
+            fields = fitted_calibration(
+                label_set,
+                stored,
+                labelling.fitted.own_head(label_set, encoder_id),
+                classifier=labelling.classifier,
+            )
+        return FittedLabels(label_set.reference, stored.head, fields)

@@ -32,7 +32,8 @@ class Tombstones:
 
     def alive(self) -> IdArray:
         """Return the positions that are alive, ascending."""
-        return np.flatnonzero(self._alive_N)
+        # NumPy counts first and fills then: rows that die meanwhile would leave places unfilled.
+        return np.flatnonzero(self._alive_N.copy())
 
     def alive_mask(self) -> np.ndarray:
         """Return a mask (N,) of the positions that are alive."""

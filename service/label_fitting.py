@@ -16,10 +16,11 @@ from service.classification import with_param
 from service.engine import Engine
 from service.errors import error_object
 from service.image_sources import ImageSource, embed_sources
-from service.label_fits import compiled, fitted_calibration, fitted_head
+from service.label_fits import compiled
 from service.label_schemas import CalibrateRequest, ExamplesRequest
 from zeroshot.calibration import CalibrationOptions, LabelledImages
 from zeroshot.few_shot import Examples
+from zeroshot.fitted_answers import fitted_calibration, fitted_head
 from zeroshot.fitting import add_calibration, add_examples
 from zeroshot.label_sets import LabelSet
 from zeroshot.texts import tidy

@@ -36,6 +36,7 @@ GALLERIES = (
     "shop",
     "served/gallery",
     "home/photos.gallery",
+    "data/demo",
     "home/galleries/pets",
 )
 
