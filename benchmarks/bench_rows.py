@@ -16,7 +16,8 @@ from typing import Literal
 from core.types import JSONObject
 
 HEADER = (
-    "| what | sightline | beside | ratio (least-most) | aim | result |\n|---|---|---|---|---|---|"
+    "| part | what | sightline | beside | ratio (least-most) | aim | result |\n"
+    "|---|---|---|---|---|---|---|"
 )
 Better = Literal["more", "less"]
 
