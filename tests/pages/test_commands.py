@@ -30,6 +30,10 @@ LEFT_OUT = (
     (r"^sightline demo", "serves until Ctrl-C; tests/cli/test_demo.py"),
     (r"ViT-B-32/|hf-hub:", "published weights; there is no hub in the tests"),
     (r"python -m benchmarks", "a measurement"),
+    (
+        r"evaluate probe --train train --val|--ablate-templates",
+        "many fits; tests/evaluation/test_probe.py and tests/cli/test_evaluate.py",
+    ),
     (r"data/walkthrough|:8010", "tests/test_walkthrough.py runs that page"),
     (r"local-dir:runs/|data/first", "what a training run leaves; the walk-through exports one"),
     (r"models merge", "what training runs leave; tests/cli/test_merge.py"),
